@@ -1,0 +1,201 @@
+"""Sound files, read block by block through libsndfile."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streamer.audio import layout
+from streamer.audio.source import Piece, Remark, SourceInfo
+from streamer.errors import AudioError
+
+#: Samples that one call of libsndfile decodes: one block of FLAC, a tenth of a second. A broken
+#: file costs the call in which it breaks, so calls are short and pieces are put together.
+_CHUNK = 4_096
+_BLOCK = 65_536
+#: libsndfile's word for "length unknown" is the largest 64-bit number.
+_UNKNOWN = 1 << 62
+#: A writer that could not seek back leaves a length about the largest 31- or 32-bit number.
+_ENDLESS = 0x7FFF_0000
+_CUT = re.compile(r"^\s*(?:data|SSND)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
+_OGG_CUT = "Last page lacks an end-of-stream bit"
+#: How audio files begin, to tell a broken one from something else.
+_MAGIC = {
+    b"RIFF": "WAV",
+    b"RIFX": "WAV",
+    b"RF64": "WAV",
+    b"fLaC": "FLAC",
+    b"OggS": "OGG",
+    b"FORM": "AIFF",
+    b"caff": "CAF",
+    b".snd": "AU",
+    b"ID3": "MP3",
+    b"\xff\xfb": "MP3",
+    b"\xff\xf3": "MP3",
+}
+
+
+class FileSource:
+    """A sound file (WAV, FLAC, OGG, Opus, MP3, AIFF and others) mixed to mono, in bounded memory.
+
+    Begins at the sample nearest to ``start_s`` seconds; a piece has at most ``block`` samples.
+    Raises ``AudioError`` where there is no such file, it is a folder, empty, not audio, cut off in
+    its header, or shorter than ``start_s``. A file that breaks off further on yields what could be
+    decoded, then a remark.
+    """
+
+    def __init__(self, path: Path | str, *, start_s: float = 0.0, block: int = _BLOCK) -> None:
+        self._path = Path(path)
+        self._file = _open(self._path)
+        try:
+            layout.check(self._file.samplerate, self._file.channels, str(path))
+            rate = int(self._file.samplerate)
+            frames = int(self._file.frames)
+            self._length = frames if frames < _UNKNOWN else None
+            if not (math.isfinite(start_s) and start_s >= 0.0):
+                raise AudioError(f"cannot start {path} at {start_s} s: give 0 or more seconds")
+            self._position = 0
+            self._chunk = np.empty((_CHUNK, self._file.channels), np.float32)
+            self._block = block
+            self._closed = False
+            self._advance(round(start_s * rate), start_s)
+        except BaseException:
+            self._file.close()
+            raise
+        self.info = SourceInfo(
+            kind="file",
+            name=str(path),
+            sample_rate=rate,
+            channels=int(self._file.channels),
+            start_s=self._position / rate,
+            duration_s=None if self._length is None else self._length / rate,
+        )
+
+    def pieces(self) -> Iterator[Piece]:
+        """Blocks of mono float32, and a remark where the file ends before its time."""
+        try:
+            broken = False
+            while not (broken or self._closed):
+                block = np.empty(self._block, np.float32)
+                filled = 0
+                while filled < self._block:
+                    got, broken = self._decode(min(_CHUNK, self._block - filled))
+                    # Infinite samples of opposite sign give NaN, which `validity` deals with.
+                    with np.errstate(invalid="ignore", over="ignore"):
+                        layout.mix(self._chunk[:got], block[filled : filled + got])
+                    filled += got
+                    if got == 0 or broken:
+                        break
+                if filled == 0:
+                    break
+                yield block[:filled]
+            if not self._closed and (remark := self._break_off(broken)):
+                yield remark
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close the file; :meth:`pieces` ends with the piece it is at."""
+        self._closed = True
+        self._file.close()
+
+    def _decode(self, most: int) -> tuple[int, bool]:
+        """Decode up to ``most`` samples into the chunk: how many came, and whether it broke."""
+        import soundfile
+
+        out = self._chunk[:most]
+        out.fill(np.nan)  # a decoder that fails leaves what it had done, but not its length
+        try:
+            got = len(self._file.read(out=out))
+            broken = False
+        except soundfile.SoundFileError:
+            undone = np.flatnonzero(np.isnan(out[:, 0]))
+            got = int(undone[0]) if undone.size else most
+            broken = True
+        self._position += got
+        return got, broken
+
+    def _advance(self, start: int, start_s: float) -> None:
+        """Go to sample ``start``, or say that the file is not that long."""
+        if start == 0:
+            return
+        if self._length is not None and self._file.format != "MP3":
+            if start < self._length:
+                self._position = int(self._file.seek(start))
+                return
+        else:
+            # Seeking in MP3 is a guess by bit rate, off by any amount; decoding is exact, and
+            # passes an hour in a few seconds.
+            broken = False
+            while self._position < start and not broken:
+                got, broken = self._decode(min(_CHUNK, start - self._position))
+                if got == 0:
+                    break
+            if self._position == start:
+                return
+        length = self._length if self._length is not None else self._position
+        raise AudioError(
+            f"{self._path} is {length / self._file.samplerate:.1f} s long, so it cannot start at "
+            f"{start_s:g} s: choose an earlier start"
+        )
+
+    def _break_off(self, broken: bool) -> Remark | None:
+        """The remark on a file that ended before its header, its log or its decoder says."""
+        heard = self._position / self._file.samplerate
+        log = str(self._file.extra_info)
+        if self._length is None:
+            return None  # its end cannot be told from a break
+        if cut := _CUT.search(log):
+            promised, found = int(cut[1]), int(cut[2])
+            if promised < _ENDLESS and found > 0:
+                return self._remark(heard, heard * promised / found)
+        elif _OGG_CUT in log:
+            return Remark(f"{self._path} breaks off after {heard:.1f} s: its last page is missing")
+        elif broken or self._position < self._length:
+            return self._remark(heard, self._length / self._file.samplerate)
+        return None
+
+    def _remark(self, heard: float, promised: float) -> Remark:
+        return Remark(
+            f"{self._path} breaks off after {heard:.1f} s of the {promised:.1f} s it promises"
+        )
+
+
+def _open(path: Path) -> Any:
+    """The open ``soundfile.SoundFile``, or the sentence that says why there is none."""
+    try:
+        if path.is_dir():
+            raise AudioError(f"{path} is a folder: name a sound file in it")
+        if path.is_file() and path.stat().st_size == 0:
+            raise AudioError(f"{path} is empty (0 bytes): there is no sound in it")
+        with path.open("rb") as file:
+            head = file.read(4)
+    except FileNotFoundError:
+        raise AudioError(f"no such file: {path}") from None
+    except OSError as error:
+        raise AudioError(f"cannot open {path}: {error.strerror or error}") from error
+    try:
+        import soundfile
+    except OSError as error:
+        raise AudioError(
+            "libsndfile, which reads sound files, is not installed: "
+            "apt install libsndfile1, or brew install libsndfile"
+        ) from error
+    try:
+        return soundfile.SoundFile(path)
+    except soundfile.SoundFileError as error:
+        for magic, kind in _MAGIC.items():
+            if head.startswith(magic):
+                raise AudioError(
+                    f"{path} begins like a {kind} file, but its header is broken or cut off: "
+                    f"get a complete copy, or try to rescue it with ffmpeg -i {path} rescued.wav"
+                ) from error
+        raise AudioError(
+            f"{path} is not sound in a format that libsndfile reads (WAV, FLAC, OGG, Opus, MP3, "
+            f"AIFF and others): convert it, for instance with ffmpeg -i {path} converted.flac"
+        ) from error
