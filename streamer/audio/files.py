@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from streamer.audio import layout
+from streamer.audio import containers, layout
 from streamer.audio.source import Piece, Remark, SourceInfo
 from streamer.errors import AudioError
 
@@ -23,21 +23,6 @@ _UNKNOWN = 1 << 62
 #: A writer that could not seek back leaves a length about the largest 31- or 32-bit number.
 _ENDLESS = 0x7FFF_0000
 _CUT = re.compile(r"^\s*(?:data|SSND)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
-_OGG_CUT = "Last page lacks an end-of-stream bit"
-#: How audio files begin, to tell a broken one from something else.
-_MAGIC = {
-    b"RIFF": "WAV",
-    b"RIFX": "WAV",
-    b"RF64": "WAV",
-    b"fLaC": "FLAC",
-    b"OggS": "OGG",
-    b"FORM": "AIFF",
-    b"caff": "CAF",
-    b".snd": "AU",
-    b"ID3": "MP3",
-    b"\xff\xfb": "MP3",
-    b"\xff\xf3": "MP3",
-}
 
 
 class FileSource:
@@ -56,6 +41,7 @@ class FileSource:
             layout.check(self._file.samplerate, self._file.channels, str(path))
             rate = int(self._file.samplerate)
             frames = int(self._file.frames)
+            self._log = str(self._file.extra_info)  # cleared by reading
             self._length = frames if frames < _UNKNOWN else None
             if not (math.isfinite(start_s) and start_s >= 0.0):
                 raise AudioError(f"cannot start {path} at {start_s} s: give 0 or more seconds")
@@ -124,7 +110,7 @@ class FileSource:
         """Go to sample ``start``, or say that the file is not that long."""
         if start == 0:
             return
-        if self._length is not None and self._file.format != "MP3":
+        if self._length is not None and (start >= self._length or self._file.format != "MP3"):
             if start < self._length:
                 self._position = int(self._file.seek(start))
                 return
@@ -147,18 +133,21 @@ class FileSource:
     def _break_off(self, broken: bool) -> Remark | None:
         """The remark on a file that ended before its header, its log or its decoder says."""
         heard = self._position / self._file.samplerate
-        log = str(self._file.extra_info)
         if self._length is None:
             return None  # its end cannot be told from a break
-        if cut := _CUT.search(log):
+        if cut := _CUT.search(self._log):
             promised, found = int(cut[1]), int(cut[2])
             if promised < _ENDLESS and found > 0:
                 return self._remark(heard, heard * promised / found)
-        elif _OGG_CUT in log:
+        elif self._file.format == "OGG" and not containers.ogg_is_whole(self._path):
             return Remark(f"{self._path} breaks off after {heard:.1f} s: its last page is missing")
-        elif broken or self._position < self._length:
+        elif broken or (self._position < self._length and self._is_counted()):
             return self._remark(heard, self._length / self._file.samplerate)
         return None
+
+    def _is_counted(self) -> bool:
+        """Whether the length was counted by whoever wrote the file, and not guessed by a reader."""
+        return self._file.format != "MP3" or containers.mp3_has_index(self._path)
 
     def _remark(self, heard: float, promised: float) -> Remark:
         return Remark(
@@ -186,16 +175,35 @@ def _open(path: Path) -> Any:
             "libsndfile, which reads sound files, is not installed: "
             "apt install libsndfile1, or brew install libsndfile"
         ) from error
+
+    class StraightThrough(soundfile.SoundFile):  # type: ignore[misc]
+        """Not rewound to where it is after each read, as soundfile does with what can be rewound.
+
+        The rewinding makes libsndfile lose MP3's bit reservoir (wrong samples after each read that
+        does not end with an MP3 frame) and fail at the end of a FLAC file of unknown length.
+        """
+
+        def seekable(self) -> bool:
+            return False
+
     try:
-        return soundfile.SoundFile(path)
+        file = StraightThrough(path)
     except soundfile.SoundFileError as error:
-        for magic, kind in _MAGIC.items():
-            if head.startswith(magic):
-                raise AudioError(
-                    f"{path} begins like a {kind} file, but its header is broken or cut off: "
-                    f"get a complete copy, or try to rescue it with ffmpeg -i {path} rescued.wav"
-                ) from error
+        if kind := containers.kind(head):
+            raise _broken_header(path, kind) from error
         raise AudioError(
             f"{path} is not sound in a format that libsndfile reads (WAV, FLAC, OGG, Opus, MP3, "
             f"AIFF and others): convert it, for instance with ffmpeg -i {path} converted.flac"
         ) from error
+    if file.frames == 0 and "(should be" in file.extra_info:
+        # A header cut off in its last field opens as a file of no samples.
+        file.close()
+        raise _broken_header(path, str(file.format))
+    return file
+
+
+def _broken_header(path: Path, kind: str) -> AudioError:
+    return AudioError(
+        f"{path} begins like a {kind} file, but its header is broken or cut off: "
+        f"get a complete copy, or try to rescue it with ffmpeg -i {path} rescued.wav"
+    )

@@ -1,0 +1,131 @@
+"""Pacing by absolute deadlines, on a clock that only moves when told."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pytest
+
+from streamer.audio.pacing import Paced, SystemClock
+from streamer.audio.source import Lost, Piece, Remark, SourceInfo
+
+RATE = 1_000
+
+
+class FakeClock:
+    """Time passes by sleeping, or when a test says so."""
+
+    def __init__(self) -> None:
+        self.time = 100.0
+        self.sleeps: list[float] = []
+
+    def now(self) -> float:
+        """The time that a test set."""
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        """Time passes, and is noted."""
+        assert seconds > 0
+        self.sleeps.append(seconds)
+        self.time += seconds
+
+
+class Given:
+    """A source that yields the given pieces."""
+
+    def __init__(self, pieces: Sequence[Piece]) -> None:
+        self.info = SourceInfo("test", "given", RATE, 1)
+        self._pieces = pieces
+        self.closed = False
+
+    def pieces(self) -> Iterator[Piece]:
+        """The pieces, in order."""
+        yield from self._pieces
+
+    def close(self) -> None:
+        """Note that it was closed."""
+        self.closed = True
+
+
+SIGNAL = np.arange(1_000, dtype=np.float32)
+
+
+@pytest.mark.parametrize("speed", [0.5, 1.0, 4.0])
+def test_each_piece_comes_when_it_has_sounded(speed: float) -> None:
+    """A piece that ends at sample n comes n / rate / speed after the beginning."""
+    clock = FakeClock()
+    position = 0
+    for piece in Paced(Given([SIGNAL]), speed, clock).pieces():
+        assert isinstance(piece, np.ndarray)
+        np.testing.assert_array_equal(piece, SIGNAL[position : position + len(piece)])
+        position += len(piece)
+        assert clock.now() == pytest.approx(100.0 + position / RATE / speed)
+        assert len(piece) / RATE / speed <= 0.021
+    assert position == len(SIGNAL)
+    assert clock.now() == pytest.approx(100.0 + 1.0 / speed)
+
+
+def test_a_slow_consumer_does_not_fall_behind_for_good() -> None:
+    """15 ms of work for every 20 ms of sound: the end still comes on time, not 75 % late."""
+    clock = FakeClock()
+    for _ in Paced(Given([SIGNAL]), 1.0, clock).pieces():
+        clock.time += 0.015
+    assert clock.now() == pytest.approx(101.015)
+
+
+def test_who_is_late_is_not_made_to_wait() -> None:
+    """After a pause of half a second the missed pieces come at once, the rest on time."""
+    clock = FakeClock()
+    pieces = Paced(Given([SIGNAL]), 1.0, clock).pieces()
+    next(pieces)
+    clock.time += 0.5
+    slept = len(clock.sleeps)
+    for _ in range(24):
+        next(pieces)
+    assert len(clock.sleeps) == slept
+    for _ in pieces:
+        pass
+    assert clock.now() == pytest.approx(101.0)
+
+
+def test_losses_take_their_time_and_remarks_none() -> None:
+    """A lost stretch is waited for like a heard one."""
+    clock = FakeClock()
+    given: list[Piece] = [Remark("hello"), Lost(500, "x"), SIGNAL[:20]]
+    times = [(piece, clock.now()) for piece in Paced(Given(given), 1.0, clock).pieces()]
+    assert [piece for piece, _ in times[:2]] == given[:2]
+    assert [time for _, time in times] == pytest.approx([100.0, 100.5, 100.52])
+
+
+def test_infinite_speed_neither_waits_nor_cuts() -> None:
+    """The pieces themselves come through."""
+    clock = FakeClock()
+    (piece,) = Paced(Given([SIGNAL]), math.inf, clock).pieces()
+    assert piece is SIGNAL
+    assert clock.sleeps == []
+
+
+@pytest.mark.parametrize("speed", [0.0, -1.0, math.nan])
+def test_a_speed_that_is_none(speed: float) -> None:
+    """Only a speed above zero is one."""
+    with pytest.raises(ValueError, match="above 0"):
+        Paced(Given([]), speed, FakeClock())
+
+
+def test_close_and_info_are_the_source_s() -> None:
+    """A paced source is a source."""
+    source = Given([])
+    paced = Paced(source, 1.0, FakeClock())
+    assert paced.info == source.info
+    paced.close()
+    assert source.closed
+
+
+def test_the_system_clock_moves_on() -> None:
+    """The real clock is monotonic, and sleeping by it takes time."""
+    clock = SystemClock()
+    before = clock.now()
+    clock.sleep(0.001)
+    assert clock.now() >= before + 0.001

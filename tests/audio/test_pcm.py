@@ -1,0 +1,164 @@
+"""Raw PCM: the bytes may be cut anywhere."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from streamer.audio.pcm import FORMATS, PcmSource
+from streamer.audio.source import Remark
+from streamer.errors import AudioError
+
+SUBTYPE = {"s16le": "PCM_16", "s24le": "PCM_24", "s32le": "PCM_32", "f32le": "FLOAT"}
+WIDTH = {"s16le": 2, "s24le": 3, "s32le": 4, "f32le": 4}
+
+
+class Dribble(io.RawIOBase):
+    """A stream that gives its bytes in pieces of the given sizes, then the rest one by one."""
+
+    def __init__(self, data: bytes, sizes: list[int]) -> None:
+        self._data, self._sizes = data, list(sizes)
+
+    def read(self, size: int = -1) -> bytes:
+        """At most the next size."""
+        assert size > 0
+        count = min(size, self._sizes.pop(0) if self._sizes else 1)
+        piece, self._data = self._data[:count], self._data[count:]
+        return piece
+
+
+def encode(samples: NDArray[np.float64], fmt: str) -> bytes:
+    """What libsndfile writes for these samples, without a header."""
+    file = io.BytesIO()
+    soundfile.write(file, samples, 48_000, subtype=SUBTYPE[fmt], format="RAW", endian="LITTLE")
+    return file.getvalue()
+
+
+def hear(source: PcmSource) -> tuple[NDArray[np.float32], list[str]]:
+    """All samples in a row, and the remarks."""
+    pieces = list(source.pieces())
+    blocks = [piece for piece in pieces if isinstance(piece, np.ndarray)]
+    assert all(block.dtype == np.float32 and len(block) > 0 for block in blocks)
+    remarks = [piece.message for piece in pieces if isinstance(piece, Remark)]
+    return np.concatenate([np.zeros(0, np.float32), *blocks]), remarks
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    fmt=st.sampled_from(FORMATS),
+    channels=st.integers(1, 5),
+    count=st.integers(0, 60),
+    sizes=st.lists(st.integers(1, 200), max_size=20),
+    seed=st.integers(0, 1000),
+)
+def test_bytes_cut_anywhere(
+    fmt: str, channels: int, count: int, sizes: list[int], seed: int
+) -> None:
+    """However the bytes arrive, the samples are those that libsndfile reads, mixed to mono."""
+    values = np.random.default_rng(seed).uniform(-1, 1, (count, channels))
+    data = encode(values, fmt)
+    assert len(data) == count * channels * WIDTH[fmt]
+    dribble = Dribble(data, sizes)
+    got, remarks = hear(PcmSource(dribble, rate=48_000, channels=channels, fmt=fmt))  # type: ignore[arg-type]
+    whole, _ = hear(PcmSource(io.BytesIO(data), rate=48_000, channels=channels, fmt=fmt))
+    np.testing.assert_array_equal(got, whole)
+    assert remarks == []
+    assert len(got) == count
+    read, _ = soundfile.read(
+        io.BytesIO(data),
+        dtype="float64",
+        always_2d=True,
+        samplerate=48_000,
+        channels=channels,
+        subtype=SUBTYPE[fmt],
+        format="RAW",
+        endian="LITTLE",
+    )
+    np.testing.assert_allclose(got, read.mean(axis=1), atol=2e-7)
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_full_scale(fmt: str) -> None:
+    """The most negative number is -1; half of it is -0.5."""
+    if fmt == "f32le":
+        data = np.array([-1.0, -0.5], "<f4").tobytes()
+    else:
+        width = WIDTH[fmt]
+        data = b"".join(
+            (-(1 << bits)).to_bytes(width, "little", signed=True)
+            for bits in (8 * width - 1, 8 * width - 2)
+        )
+    got, _ = hear(PcmSource(io.BytesIO(data), rate=8_000, channels=1, fmt=fmt))
+    assert got.tolist() == [-1.0, -0.5]
+
+
+def test_a_partial_sample_at_the_end() -> None:
+    """Bytes that do not make up a sample in every channel are remarked on, and not heard."""
+    data = encode(np.zeros((10, 2)), "s16le") + b"\x01\x02\x03"
+    got, remarks = hear(PcmSource(io.BytesIO(data), rate=8_000, channels=2, fmt="s16le"))
+    assert len(got) == 10
+    assert len(remarks) == 1
+    assert "3 bytes of an unfinished sample" in remarks[0]
+
+
+def test_blocks_are_bounded() -> None:
+    """No piece is longer than the block, however much the stream would give at once."""
+    data = encode(np.zeros((100_000, 2)), "s16le")
+    source = PcmSource(io.BytesIO(data), rate=8_000, channels=2, fmt="s16le", block=1_000)
+    lengths = [len(piece) for piece in source.pieces() if isinstance(piece, np.ndarray)]
+    assert sum(lengths) == 100_000
+    assert max(lengths) == 1_000
+
+
+def test_infinite_samples_pass_without_a_warning() -> None:
+    """Opposite infinities in two channels give NaN silently: a later stage makes it a gap."""
+    data = np.array([[np.inf, -np.inf], [0.5, 0.5]], "<f4").tobytes()
+    got, _ = hear(PcmSource(io.BytesIO(data), rate=8_000, channels=2, fmt="f32le"))
+    assert np.isnan(got[0])
+    assert got[1] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"fmt": "u8"}, "unknown sample format 'u8'"),
+        ({"rate": 0}, "sample rate of 0 Hz"),
+        ({"rate": 3_000_000}, "sample rate of 3000000 Hz"),
+        ({"channels": 0}, "0 channels"),
+        ({"channels": 5_000}, "5000 channels"),
+    ],
+)
+def test_options_that_cannot_be(options: dict[str, object], says: str) -> None:
+    """An unknown format, an absurd rate or number of channels is one sentence."""
+    known: dict[str, object] = {"rate": 8_000, "channels": 1, "fmt": "s16le"}
+    with pytest.raises(AudioError, match=says):
+        PcmSource(io.BytesIO(b""), **{**known, **options})  # type: ignore[arg-type]
+
+
+def test_a_stream_that_fails() -> None:
+    """A read error becomes a sentence of ours."""
+
+    class Broken(io.RawIOBase):
+        def read(self, _size: int = -1) -> bytes:
+            raise OSError(5, "Input/output error")
+
+    source = PcmSource(Broken(), rate=8_000, channels=1, fmt="s16le")  # type: ignore[arg-type]
+    with pytest.raises(AudioError, match="standard input cannot be read further"):
+        list(source.pieces())
+
+
+def test_close_ends_the_pieces_and_leaves_the_stream_open() -> None:
+    """The stream belongs to whoever opened it."""
+    stream = io.BytesIO(bytes(8_000))
+    source = PcmSource(stream, rate=8_000, channels=1, fmt="s16le", block=10)
+    pieces = source.pieces()
+    next(pieces)
+    source.close()
+    assert list(pieces) == []
+    assert not stream.closed

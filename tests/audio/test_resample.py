@@ -1,0 +1,207 @@
+"""Resampling as a stream: the same samples however cut, and a clock that losses cannot shift."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import soxr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from streamer.audio.resample import Heard, Resampled, Skipped, measured_delay
+from streamer.audio.source import Lost, Piece, Remark, SourceInfo
+
+MODEL = 16_000
+RATES = [8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000]
+
+
+class Given:
+    """A source that yields the given pieces."""
+
+    def __init__(self, rate: int, pieces: Sequence[Piece], start_s: float = 0.0) -> None:
+        self.info = SourceInfo("test", "given", rate, 1, start_s)
+        self._pieces = pieces
+        self.closed = False
+
+    def pieces(self) -> Iterator[Piece]:
+        """The pieces, in order."""
+        yield from self._pieces
+
+    def close(self) -> None:
+        """Note that it was closed."""
+        self.closed = True
+
+
+def noise(count: int, seed: int = 0) -> NDArray[np.float32]:
+    """Uniform noise over the full scale."""
+    values: NDArray[np.float32] = np.random.default_rng(seed).uniform(-1, 1, count)
+    return values.astype(np.float32)
+
+
+def nearest(position: int, rate: int) -> int:
+    """``position`` samples of the source, counted at the model's rate, halves up."""
+    return (2 * position * MODEL + rate) // (2 * rate)
+
+
+def heard(stream: Resampled) -> NDArray[np.float32]:
+    """All samples in a row."""
+    parts = [item.samples for item in stream if isinstance(item, Heard)]
+    return np.concatenate([np.zeros(0, np.float32), *parts])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rate=st.sampled_from(RATES),
+    count=st.integers(0, 6_000),
+    cuts=st.lists(st.integers(0, 6_000), max_size=8),
+)
+def test_cut_anywhere(rate: int, count: int, cuts: list[int]) -> None:
+    """Any partition gives the samples of the whole, and their number is the nearest possible."""
+    signal = noise(count, count)
+    bounds = sorted({0, count, *(cut for cut in cuts if cut < count)})
+    parts = [signal[a:b] for a, b in pairwise(bounds)]
+    got = heard(Resampled(Given(rate, [*parts, np.zeros(0, np.float32)]), MODEL))
+    whole = soxr.resample(signal, rate, MODEL, quality="HQ") if count else signal
+    assert len(got) == nearest(count, rate)
+    np.testing.assert_allclose(got, whole[: len(got)], atol=1e-6)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    rate=st.sampled_from(RATES),
+    pieces=st.lists(
+        st.one_of(
+            st.integers(0, 3_000).map(lambda count: ("heard", count)),
+            st.integers(1, 100_000).map(lambda count: ("lost", count)),
+            st.integers(1, 5).map(lambda count: ("nan", count)),
+        ),
+        max_size=12,
+    ),
+)
+def test_losses_do_not_shift_the_clock(rate: int, pieces: list[tuple[str, int]]) -> None:
+    """At the end of each loss, heard and skipped samples number the source's, to the nearest."""
+    given_pieces: list[Piece] = []
+    for kind, count in pieces:
+        if kind == "heard":
+            given_pieces.append(noise(count))
+        elif kind == "lost":
+            given_pieces.append(Lost(count, "ring overrun"))
+        else:
+            given_pieces.append(np.full(count, np.nan, np.float32))
+    position = told = 0
+    losses = []
+    for item in Resampled(Given(rate, given_pieces, start_s=5.0), MODEL):
+        assert not isinstance(item, Remark)
+        if isinstance(item, Heard):
+            assert len(item.samples) > 0
+            told += len(item.samples)
+        else:
+            assert item.samples >= 0
+            told += item.samples
+            begin = round((item.t_s - 5.0) * rate)
+            position = begin + item.lost.samples
+            assert told == nearest(position, rate)
+            losses.append(item.lost.samples)
+    assert told == nearest(sum(count for _, count in pieces), rate)
+    assert sum(losses) == sum(count for kind, count in pieces if kind != "heard")
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_music_after_a_loss_is_where_it_belongs(rate: int) -> None:
+    """An impulse after a loss comes out within half a sample of its own stream time."""
+    before, lost, after, at = rate // 3, rate // 7, rate, rate // 2
+    tail = np.zeros(after, np.float32)
+    tail[at] = 1.0
+    pieces: list[Piece] = [noise(before) * 0.1, Lost(lost, "ring overrun"), tail]
+    position = 0
+    peak = (0.0, -1)
+    for item in Resampled(Given(rate, pieces), MODEL):
+        if isinstance(item, Skipped):
+            position += item.samples
+            peak = (0.0, -1)
+        elif isinstance(item, Heard):
+            loudest = int(np.argmax(np.abs(item.samples)))
+            peak = max(peak, (float(abs(item.samples[loudest])), position + loudest))
+            position += len(item.samples)
+    assert peak[0] > 0.05
+    assert peak[1] == pytest.approx((before + lost + at) * MODEL / rate, abs=1.01)
+
+
+def test_invalid_samples_are_one_loss_however_cut() -> None:
+    """A run of NaN across blocks is one gap of its exact length, at its exact time."""
+    signal = noise(4_000)
+    signal[1_000:1_700] = np.nan
+    signal[1_200] = np.inf
+    for step in (1, 7, 500, 4_000):
+        parts: list[Piece] = [signal[i : i + step] for i in range(0, len(signal), step)]
+        gaps = [
+            item for item in Resampled(Given(48_000, parts), MODEL) if isinstance(item, Skipped)
+        ]
+        assert len(gaps) == 1
+        assert gaps[0].t_s == pytest.approx(1_000 / 48_000)
+        assert gaps[0].lost == Lost(700, "invalid samples")
+
+
+def test_remarks_pass_in_order() -> None:
+    """A remark is neither lost nor moved before the samples that came before it."""
+    pieces: list[Piece] = [noise(100), Remark("one"), Lost(5, "x"), Remark("two")]
+    items = list(Resampled(Given(MODEL, pieces), MODEL))
+    assert [type(item) for item in items] == [Heard, Remark, Skipped, Remark]
+
+
+def test_equal_rates_pass_untouched() -> None:
+    """At the model's own rate nothing is computed and nothing held back."""
+    signal = noise(1_000)
+    stream = Resampled(Given(MODEL, [signal]), MODEL)
+    assert stream.delay_s == 0.0
+    (item,) = stream
+    assert isinstance(item, Heard)
+    assert item.samples is signal
+
+
+class Fed(Given):
+    """A source of a signal in steps, which knows how much of it has been asked for."""
+
+    def __init__(self, rate: int, signal: NDArray[np.float32], step: int) -> None:
+        super().__init__(rate, [])
+        self._signal, self._step = signal, step
+        self.fed = 0
+
+    def pieces(self) -> Iterator[Piece]:
+        """The pieces, in order."""
+        for first in range(0, len(self._signal), self._step):
+            self.fed = min(len(self._signal), first + self._step)
+            yield self._signal[first : first + self._step]
+
+
+@pytest.mark.parametrize("at_s", [0.0, 0.1, 0.2137])
+@pytest.mark.parametrize("rate", [rate for rate in RATES if rate != MODEL])
+def test_the_delay_is_what_an_impulse_takes(rate: int, at_s: float) -> None:
+    """An impulse anywhere has come out, at its own time, within the delay that is reported."""
+    delay = measured_delay(rate, MODEL)
+    assert 0.001 < delay < 0.2
+    at, step = round(at_s * rate), max(1, rate // 1_000)
+    signal = np.zeros(rate // 2, np.float32)
+    signal[at] = 1.0
+    source = Fed(rate, signal, step)
+    told = 0
+    for item in Resampled(source, MODEL):
+        assert isinstance(item, Heard)
+        peak = int(np.argmax(np.abs(item.samples)))
+        if abs(item.samples[peak]) > 0.1:
+            assert told + peak == pytest.approx(at * MODEL / rate, abs=1.01)
+            assert source.fed / rate <= at / rate + delay + 2 * step / rate
+            return
+        told += len(item.samples)
+    pytest.fail("the impulse never came out")
+
+
+def test_close_closes_the_source() -> None:
+    """Closing the stream closes what it reads."""
+    source = Given(MODEL, [])
+    Resampled(source, MODEL).close()
+    assert source.closed

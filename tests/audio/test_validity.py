@@ -1,0 +1,48 @@
+"""Invalid samples become losses, and nothing else does."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamer.audio.source import Lost
+from streamer.audio.validity import CAUSE, split
+
+VALUES = st.sampled_from([0.0, -1.0, 0.5, 8.0, -8.0, 8.01, -9.0, np.nan, np.inf, -np.inf, 1e30])
+
+
+@given(st.lists(VALUES, max_size=60))
+def test_split_reassembles_exactly(values: list[float]) -> None:
+    """Pieces in order give the block back: valid samples bit for bit, losses where they were."""
+    block = np.array(values, np.float32)
+    position = 0
+    kinds = []
+    for piece in split(block):
+        if isinstance(piece, Lost):
+            assert piece.cause == CAUSE
+            assert not piece.estimated
+            lost = block[position : position + piece.samples]
+            assert not np.any(np.abs(lost) <= 8)
+            position += piece.samples
+        else:
+            assert np.all(np.abs(piece) <= 8)
+            np.testing.assert_array_equal(piece, block[position : position + len(piece)])
+            position += len(piece)
+        kinds.append(type(piece))
+    assert position == len(block)
+    assert all(one != two for one, two in pairwise(kinds))
+
+
+def test_a_valid_block_is_yielded_itself() -> None:
+    """Nothing is copied where nothing is wrong."""
+    block = np.array([0.0, 8.0, -8.0], np.float32)
+    (piece,) = split(block)
+    assert piece is block
+
+
+def test_an_empty_block_yields_nothing() -> None:
+    """No samples, no pieces."""
+    assert list(split(np.zeros(0, np.float32))) == []
