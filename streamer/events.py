@@ -77,7 +77,10 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something a person should know: a device that went away, zeros on the input, a reset."""
+    """Something a person should know: a device that went away, zeros on the input.
+
+    Notices are for the screen (dashboard, standard error); they have no JSON form.
+    """
 
     t: float
     message: str
@@ -107,7 +110,6 @@ _TYPES: dict[str, type] = {
     "start": Start,
     "emotion": Estimate,
     "gap": Gap,
-    "notice": Notice,
     "end": End,
 }
 _NAMES = {kind: name for name, kind in _TYPES.items()}
@@ -129,7 +131,7 @@ def _plain(value: Any) -> Any:
 
 
 def to_dict(event: Event) -> dict[str, Any]:
-    """The JSON object of an event; fields in schema order, ``latency`` only where there is one.
+    """The JSON object of an event (no notice); ``latency`` only where there is one.
 
     Raises ``ValueError`` if a number is NaN or infinite.
     """

@@ -1,0 +1,1 @@
+"""Finished sessions and archives: plots, comparison, annotation."""

@@ -1,0 +1,1 @@
+"""Hybrid convolution, LSTM, and the model directory that holds them."""

@@ -1,0 +1,1 @@
+"""Where events go: JSON lines, the history that the dashboard draws, other programs."""

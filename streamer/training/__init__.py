@@ -1,0 +1,1 @@
+"""From annotated music to a model directory: datasets, fitting, metrics, cross-validation."""

@@ -1,0 +1,7 @@
+"""``python -m streamer`` is the command ``streamer``."""
+
+import sys
+
+from streamer.cli.main import main
+
+sys.exit(main())

@@ -1,0 +1,102 @@
+"""``streamer``: the entry point, the table of commands, and exit codes.
+
+Commands are imported when they are called for, so that ``--help``, ``--version`` and a wrong
+argument are answered at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+import streamer
+from streamer.errors import StreamerError
+
+#: Command, the module that defines ``command``, and its line in ``--help``.
+COMMANDS = {
+    "replay": "Track a sound file, or raw PCM on standard input, as if it were live.",
+    "models": "List the models that can be used.",
+}
+
+#: Exit codes beside click's own 2 for a wrong command line.
+FAILED, INTERRUPTED, TERMINATED = 1, 130, 143
+
+
+class Commands(click.Group):
+    """The commands, imported one at a time."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of the table: the most used first."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"streamer.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Written from the table alone: nothing is imported for ``--help``."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(streamer.__version__, prog_name="streamer")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def cli(debug: bool) -> None:  # noqa: ARG001 - main() reads it
+    """How music feels, while it plays.
+
+    Tracks valence and arousal of a stream of sound, many times a second, without a sample from the
+    future. A dashboard where standard error is a terminal; JSON lines on standard output where
+    that is a pipe or a file.
+    """
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    arguments = sys.argv[1:] if argv is None else argv
+    debug = "--debug" in arguments
+    # `streamer replay song.wav --debug` is what people type.
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        code: Any = cli.main(arguments, prog_name="streamer", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        _forget_output()
+        return 0
+    except StreamerError as error:
+        if debug:
+            raise
+        click.echo(f"streamer: {error}", err=True)
+        return FAILED
+    except Exception as error:
+        if debug:
+            raise
+        click.echo(
+            f"streamer: unexpected {type(error).__name__}: {error} (--debug shows where)", err=True
+        )
+        return FAILED
+
+
+def _forget_output() -> None:
+    """The reader is gone: what Python still holds for it must not raise at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

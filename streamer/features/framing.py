@@ -1,0 +1,104 @@
+"""Samples to overlapping frames, as a stream.
+
+Frame arithmetic lives here and nowhere else: frame ``k`` covers the samples from ``k * hop`` to
+``k * hop + length`` of the stream, lost samples counted. A frame is emitted as soon as it is
+complete, and only then (python_speech_features pads a last, partial frame; a stream cannot).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from streamer.features.state import State
+
+
+def frame_count(samples: int, length: int, hop: int) -> int:
+    """How many complete frames ``samples`` samples give."""
+    return 0 if samples < length else 1 + (samples - length) // hop
+
+
+def frame_start(index: int, hop: int) -> int:
+    """The stream position of the first sample of frame ``index``."""
+    return index * hop
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FramingState(State):
+    """Where the stream stands: remainder, offset and one sample of history.
+
+    ``position``: samples counted so far, lost ones too. ``start``: stream position of the next
+    frame's first sample. ``previous``: the sample just before ``start``, 0 at the beginning and
+    after a gap. ``remainder``: the samples from ``start`` to ``position``, float64.
+    """
+
+    position: int
+    start: int
+    previous: float
+    remainder: NDArray[np.float64]
+
+    @staticmethod
+    def _free_length() -> frozenset[str]:
+        return frozenset({"remainder"})
+
+
+class Framing:
+    """Cuts a stream into frames of ``length`` samples, one every ``hop`` samples."""
+
+    def __init__(self, length: int, hop: int) -> None:
+        self.length = length
+        self.hop = hop
+
+    def initial(self) -> FramingState:
+        """The state before the first sample."""
+        return FramingState(0, 0, 0.0, np.empty(0))
+
+    def cut(
+        self, samples: NDArray[np.floating], state: FramingState
+    ) -> tuple[NDArray[np.float64], list[int], FramingState]:
+        """The frames that ``samples`` (any length) complete.
+
+        Returns ``frames`` (count, length + 1), float64, read-only: column 0 is the sample before
+        the frame, which pre-emphasis needs; ``ends``, the stream positions just after each frame;
+        and the new state. Every frame's values are those of the input, whatever the cuts.
+        """
+        dropped = min(len(samples), max(0, state.start - state.position))
+        previous = float(samples[dropped - 1]) if dropped else state.previous
+        buffer = np.empty(1 + len(state.remainder) + len(samples) - dropped)
+        buffer[0] = previous
+        buffer[1 : 1 + len(state.remainder)] = state.remainder
+        buffer[1 + len(state.remainder) :] = samples[dropped:]
+
+        count = frame_count(len(buffer) - 1, self.length, self.hop)
+        frames = np.empty((0, self.length + 1))
+        if count:
+            frames = sliding_window_view(buffer, self.length + 1)[:: self.hop][:count]
+        first = state.start // self.hop
+        ends = [frame_start(first + index, self.hop) + self.length for index in range(count)]
+
+        used = count * self.hop
+        # A hop longer than the frame leaves samples to be dropped when they come.
+        kept = min(used, len(buffer) - 1)
+        return (
+            frames,
+            ends,
+            FramingState(
+                position=state.position + len(samples),
+                start=state.start + used,
+                previous=float(buffer[kept]),
+                remainder=buffer[1 + kept :].copy(),
+            ),
+        )
+
+    def skip(self, samples: int, state: FramingState) -> FramingState:
+        """The state after a gap of ``samples`` samples.
+
+        The clock moves on, no frame spans the gap, the history is cleared, and framing starts
+        again at the next position of the hop grid.
+        """
+        position = state.position + samples
+        start = frame_start(-(-position // self.hop), self.hop)
+        return FramingState(position, start, 0.0, np.empty(0))

@@ -1,0 +1,127 @@
+"""Mel-frequency cepstral coefficients, one row a frame, equal to python_speech_features'.
+
+Built from that package's own filterbank and lifter with its conventions (pre-emphasis over the
+whole signal, power spectrum divided by the FFT size, zero energies replaced by the machine
+epsilon, orthonormal DCT-II), computed once. Everything is float64: in float32 arithmetic rows
+were off by up to 7e-4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import python_speech_features as psf
+import scipy.fft
+import scipy.signal
+from numpy.typing import NDArray
+
+_EPSILON = float(np.finfo(float).eps)
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureConfig:
+    """Every number that the MFCC rows depend on.
+
+    ``sample_rate`` in Hz; ``frame`` and ``hop`` in samples; ``fft_size`` in samples, at least
+    ``frame``; ``filters`` mel bands from ``low_hz`` to ``high_hz``; ``coefficients`` kept;
+    ``preemphasis`` in [0, 1); ``lifter`` as in python_speech_features, 0 for none;
+    ``append_energy``: the first coefficient is the log of the frame's energy instead of the sum
+    of the log bands; ``window``: a name that ``scipy.signal.get_window`` knows.
+    """
+
+    sample_rate: int
+    frame: int
+    hop: int
+    fft_size: int
+    filters: int
+    low_hz: float
+    high_hz: float
+    coefficients: int
+    preemphasis: float
+    lifter: int
+    append_energy: bool
+    window: str
+
+    def __post_init__(self) -> None:
+        rules = {
+            "sample_rate must be between 4000 and 192000": 4000 <= self.sample_rate <= 192_000,
+            "frame must be between 16 and 65536": 16 <= self.frame <= 65_536,
+            "hop must be between 1 and 65536": 1 <= self.hop <= 65_536,
+            "fft_size must be between frame and 65536": self.frame <= self.fft_size <= 65_536,
+            "filters must be between 2 and 512": 2 <= self.filters <= 512,
+            "coefficients must be between 1 and filters": 1 <= self.coefficients <= self.filters,
+            "the bands must lie between 0 and half the rate": (
+                0 <= self.low_hz < self.high_hz <= self.sample_rate / 2
+            ),
+            "preemphasis must be in [0, 1)": 0 <= self.preemphasis < 1,
+            "lifter must be between 0 and 1000": 0 <= self.lifter <= 1000,
+        }
+        for rule, holds in rules.items():
+            if not holds:
+                raise ValueError(rule)
+
+    def window_values(self) -> NDArray[np.float64]:
+        """The analysis window (frame,), symmetric as ``numpy.hamming`` is."""
+        window = scipy.signal.get_window(self.window, self.frame, fftbins=False)
+        return np.asarray(window, dtype=np.float64)
+
+
+class Mfcc:
+    """Frames to MFCC rows; everything that does not depend on the sound is computed once.
+
+    Raises ``ValueError`` where a filter would be empty (too many for the FFT size).
+    """
+
+    def __init__(self, config: FeatureConfig) -> None:
+        self.config = config
+        self._window = config.window_values()
+        bank = psf.get_filterbanks(
+            config.filters, config.fft_size, config.sample_rate, config.low_hz, config.high_hz
+        )
+        empty = np.flatnonzero(bank.sum(axis=1) == 0)
+        if len(empty):
+            raise ValueError(
+                f"filter {empty[0]} of {config.filters} is empty: fewer filters or a larger FFT"
+            )
+        # The division of the power spectrum by the FFT size moves into the bank.
+        self._bank = np.ascontiguousarray(bank.T) / config.fft_size
+        transform = scipy.fft.dct(np.eye(config.filters), type=2, axis=1, norm="ortho")
+        lifted = psf.lifter(transform[:, : config.coefficients], config.lifter)
+        self._transform = np.ascontiguousarray(lifted)
+
+    def rows(self, frames: NDArray[np.float64]) -> NDArray[np.float64]:
+        """MFCC rows (count, coefficients) of ``frames`` (count, frame + 1) from ``Framing.cut``."""
+        bands, power = self._bands(frames)
+        rows: NDArray[np.float64] = np.log(bands) @ self._transform
+        if self.config.append_energy:
+            energy = power.sum(axis=1) / self.config.fft_size
+            rows[:, 0] = np.log(np.where(energy == 0, _EPSILON, energy))
+        return rows
+
+    def log_mel(self, frames: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The log band energies (count, filters) that the rows are the transform of."""
+        bands: NDArray[np.float64] = np.log(self._bands(frames)[0])
+        return bands
+
+    def from_log_mel(self, log_mel: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Rows (..., coefficients) of log band energies (..., filters), as ``rows`` makes them.
+
+        Raises ``ValueError`` where the first coefficient is the frame's energy, which the bands do
+        not tell.
+        """
+        if self.config.append_energy:
+            raise ValueError("log bands do not tell the frame's energy")
+        return np.asarray(log_mel @ self._transform)
+
+    def _bands(
+        self, frames: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        emphasised = frames[:, 1:] - self.config.preemphasis * frames[:, :-1]
+        emphasised *= self._window
+        spectrum = scipy.fft.rfft(emphasised, self.config.fft_size, axis=1)
+        power = spectrum.real**2
+        power += spectrum.imag**2
+        bands = power @ self._bank
+        bands[bands == 0] = _EPSILON
+        return bands, power

@@ -1,0 +1,88 @@
+"""Taking the volume out of the first cepstral coefficient: the volume knob is not an emotion.
+
+A gain moves the first coefficient alone, by a constant. Measured against the running level of the
+same stream, the coefficient tells how loud the moment is within its music, and the gain is gone,
+exactly. This running level is the one thing besides the LSTM that remembers.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.features.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeConfig:
+    """What becomes of the first coefficient.
+
+    ``first``: "relative" to the running level, or "raw" as it is (for ablations). ``seconds``:
+    the time constant of the running level. ``floor`` and ``ceiling``: where the relative level is
+    clipped, in nepers of power (1 is 4.3 dB).
+    """
+
+    first: Literal["relative", "raw"]
+    seconds: float
+    floor: float
+    ceiling: float
+
+    def __post_init__(self) -> None:
+        if self.first not in ("relative", "raw"):
+            raise ValueError(f"first must be 'relative' or 'raw', not {self.first!r}")
+        if not 0 < self.seconds <= 3600:
+            raise ValueError("seconds must be above 0 and at most 3600")
+        if not -100 <= self.floor < self.ceiling <= 100:
+            raise ValueError("floor must be under ceiling, both within 100 nepers")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VolumeState(State):
+    """The running mean of the power, and the frames heard (capped once they no longer matter)."""
+
+    power: float
+    heard: int
+
+
+class Volume:
+    """The first coefficient relative to a running level of the stream.
+
+    ``scale`` is what the coefficient is multiplied by for a log power: the orthonormal DCT gives
+    the sum of the log bands over the root of their number. The level is the log of an exponential
+    mean of that power, a plain mean until the time constant is reached, so that the first frame
+    stands at 0 and the loud moments, not the pauses, set the level.
+    """
+
+    def __init__(self, config: VolumeConfig, hop_s: float, scale: float) -> None:
+        self.config = config
+        self._scale = scale
+        self._longest = max(1, round(config.seconds / hop_s))
+
+    def initial(self) -> VolumeState:
+        """The state before the first frame."""
+        return VolumeState(0.0, 0)
+
+    def level(
+        self, rows: NDArray[np.float64], state: VolumeState
+    ) -> tuple[NDArray[np.float64], VolumeState]:
+        """``rows`` (count, coefficients) with the first coefficient levelled, and the new state.
+
+        Row by row, from rows up to it alone; the same whatever the cuts.
+        """
+        if self.config.first == "raw" or not len(rows):
+            return rows, state
+        logs = rows[:, 0] * self._scale
+        power, heard = state.power, state.heard
+        levels = np.empty(len(rows))
+        for index, current in enumerate(np.exp(logs).tolist()):
+            heard = min(heard + 1, self._longest)
+            power += (current - power) / heard
+            levels[index] = math.log(power)
+        levelled = rows.copy()
+        relative = np.clip(logs - levels, self.config.floor, self.config.ceiling)
+        levelled[:, 0] = relative / self._scale
+        return levelled, VolumeState(power, heard)

@@ -1,0 +1,236 @@
+"""``config.json``: every number that a model's weights were trained with, and nothing else.
+
+Reading is strict: an unknown field, a missing one or a value out of its range is refused with one
+sentence. Nothing in the file names a path or code.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import types
+import typing
+from dataclasses import dataclass
+from typing import Any
+
+from streamer.errors import ModelError
+from streamer.features.mfcc import FeatureConfig
+from streamer.features.volume import VolumeConfig
+
+FORMAT = 1
+#: The largest network that a directory may ask for: bounds on what loading can allocate.
+_MOST_WEIGHTS = 16_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Convolution:
+    """One layer of the hybrid convolution: ``filters`` of one time row by ``width`` positions."""
+
+    filters: int
+    width: int
+    stride: int
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkConfig:
+    """Layer sizes. ``dense`` units a frame between convolution and LSTM; 0 leaves that layer out.
+
+    ``lstm`` units in each of ``layers`` layers.
+    """
+
+    coefficients: int
+    convolutions: tuple[Convolution, ...]
+    dense: int
+    lstm: int
+    layers: int
+
+    def __post_init__(self) -> None:
+        sizes = [self.coefficients, self.lstm, self.layers]
+        for layer in self.convolutions:
+            sizes += [layer.filters, layer.width, layer.stride]
+        if any(not 1 <= size <= 4096 for size in sizes) or not 0 <= self.dense <= 4096:
+            raise ValueError("layer sizes must be between 1 and 4096")
+        if len(self.convolutions) > 8 or self.layers > 8:
+            raise ValueError("at most 8 layers of a kind")
+        if any(width < 1 for _, width in self.widths()):
+            raise ValueError("a filter is wider than its input")
+        if sum(math.prod(shape) for shape in self.shapes().values()) > _MOST_WEIGHTS:
+            raise ValueError(f"more than {_MOST_WEIGHTS} weights")
+
+    def widths(self) -> list[tuple[int, int]]:
+        """Channels and positions after each convolution, the input (1, coefficients) first."""
+        sizes = [(1, self.coefficients)]
+        for layer in self.convolutions:
+            positions = (sizes[-1][1] - layer.width) // layer.stride + 1
+            sizes.append((layer.filters, positions))
+        return sizes
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The name and shape of every tensor in ``weights.safetensors``, as PyTorch names them."""
+        sizes = self.widths()
+        shapes: dict[str, tuple[int, ...]] = {}
+        for index, layer in enumerate(self.convolutions):
+            kernel = (sizes[index][0], 1, layer.width)
+            shapes[f"convolutions.{index}.weight"] = (layer.filters, *kernel)
+            shapes[f"convolutions.{index}.bias"] = (layer.filters,)
+        features = math.prod(sizes[-1])
+        if self.dense:
+            shapes["dense.weight"] = (self.dense, features)
+            shapes["dense.bias"] = (self.dense,)
+            features = self.dense
+        for index in range(self.layers):
+            shapes[f"lstm.weight_ih_l{index}"] = (4 * self.lstm, features)
+            shapes[f"lstm.weight_hh_l{index}"] = (4 * self.lstm, self.lstm)
+            shapes[f"lstm.bias_ih_l{index}"] = (4 * self.lstm,)
+            shapes[f"lstm.bias_hh_l{index}"] = (4 * self.lstm,)
+            features = self.lstm
+        shapes["head.weight"] = (4, self.lstm)
+        shapes["head.bias"] = (4,)
+        return shapes
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """Mean and standard deviation of each coefficient over the training songs."""
+
+    mean: tuple[float, ...]
+    sd: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != len(self.sd):
+            raise ValueError("mean and sd must have the same length")
+        if any(value <= 1e-6 for value in self.sd):
+            raise ValueError("every sd must be above 1e-6")
+
+
+@dataclass(frozen=True, slots=True)
+class AxisCalibration:
+    """From the network's output to the label's scale: ``scale * x + offset``, ``sd_scale * sd``.
+
+    Fitted on held-out songs of the inner split.
+    """
+
+    scale: float
+    offset: float
+    sd_scale: float
+
+    def __post_init__(self) -> None:
+        if not (0 < self.scale <= 10 and abs(self.offset) <= 2 and 0 < self.sd_scale <= 10):
+            raise ValueError("scale and sd_scale must be in (0, 10], offset within 2 of 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The calibration of both axes."""
+
+    valence: AxisCalibration
+    arousal: AxisCalibration
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """A model directory's facts.
+
+    ``silence_db``: under this RMS of the last second there is no estimate. ``songs``: those
+    trained on, by dataset. ``weights_sha256``: of ``weights.safetensors``.
+    """
+
+    format: int
+    features: FeatureConfig
+    volume: VolumeConfig
+    network: NetworkConfig
+    normalisation: Normalisation
+    calibration: Calibration
+    silence_db: float
+    songs: dict[str, tuple[str, ...]]
+    weights_sha256: str
+
+    def __post_init__(self) -> None:
+        if self.network.coefficients != self.features.coefficients:
+            raise ValueError("the network's coefficients are not the features'")
+        if len(self.normalisation.mean) != self.features.coefficients:
+            raise ValueError("the normalisation is not one number a coefficient")
+        if not -120 <= self.silence_db <= 0:
+            raise ValueError("silence_db must be between -120 and 0")
+
+    def to_json(self) -> str:
+        """The text of ``config.json``."""
+        record = dataclasses.asdict(self)
+        # Long lists on one line each: the file is for readers too.
+        return json.dumps(record, indent=1, allow_nan=False) + "\n"
+
+
+def parse(text: str) -> ModelConfig:
+    """The configuration in ``text``; raises ``ModelError`` (a clause, without the path)."""
+    try:
+        record = json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ModelError("config.json is nested too deeply") from None
+    except ValueError as error:
+        raise ModelError(f"config.json is not valid JSON ({error})") from None
+    if not isinstance(record, dict):
+        raise ModelError("config.json is not a JSON object")
+    if record.get("format") != FORMAT:
+        raise ModelError(
+            f"config.json has format {str(record.get('format'))[:20]}, "
+            f"while this version reads format {FORMAT}"
+        )
+    config = _build(ModelConfig, record, "config.json")
+    assert isinstance(config, ModelConfig)
+    return config
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a number")
+
+
+def _build(kind: Any, value: Any, where: str) -> Any:
+    """``value`` (from JSON) as the annotated type ``kind``, checked all the way down."""
+    origin = typing.get_origin(kind)
+    if dataclasses.is_dataclass(kind):
+        return _build_record(typing.cast(type, kind), value, where)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise ModelError(f"{where} must be a list")
+        item = typing.get_args(kind)[0]
+        return tuple(_build(item, entry, where) for entry in value)
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise ModelError(f"{where} must be an object")
+        item = typing.get_args(kind)[1]
+        return {key: _build(item, entry, f"{where}.{key[:40]}") for key, entry in value.items()}
+    if origin in (typing.Literal, typing.Union, types.UnionType) or kind is str:
+        wanted: tuple[type, ...] = (str,)
+    elif kind is float:
+        wanted = (int, float)
+    else:
+        wanted = (kind,)
+    if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
+        raise ModelError(f"{where} must be of type {getattr(kind, '__name__', 'str')}")
+    if kind is float and isinstance(value, int | float):
+        try:
+            value = float(value)
+        except OverflowError:
+            raise ModelError(f"{where} is too large") from None
+        if not math.isfinite(value):
+            raise ModelError(f"{where} must be finite")
+    return value
+
+
+def _build_record(kind: type, value: Any, where: str) -> Any:
+    if not isinstance(value, dict):
+        raise ModelError(f"{where} must be an object")
+    hints = typing.get_type_hints(kind)
+    names = [field.name for field in dataclasses.fields(kind)]
+    for name in names:
+        if name not in value:
+            raise ModelError(f"{where} lacks {name!r}")
+    for name in value:
+        if name not in names:
+            raise ModelError(f"{where} has an unknown field {name[:40]!r}")
+    parts = {name: _build(hints[name], value[name], f"{where}.{name}") for name in names}
+    try:
+        return kind(**parts)
+    except ValueError as error:
+        raise ModelError(f"{where}: {error}") from None

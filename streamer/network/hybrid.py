@@ -1,0 +1,69 @@
+"""The network's definition, in PyTorch: what is trained, and what the runtime is held to.
+
+Source: Savadikar 2018, "Hybrid 1-Dimensional Convolutional Neural Network": the filter is one time
+row high and slides along the coefficients of one frame, so it sees neither past nor future; the
+LSTM on top is the only learned place where time segments meet. This module is the only one
+outside ``streamer.training`` that imports PyTorch.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from streamer.network.config import NetworkConfig, Normalisation
+from streamer.network.runtime import LOG_SD_RANGE
+
+TorchState = tuple[Tensor, Tensor]
+
+
+class HybridNetwork(nn.Module):
+    """Per-frame convolution, stateful LSTM, and heads for two means and two deviations."""
+
+    mean: Tensor
+    inverse_sd: Tensor
+
+    def __init__(
+        self, config: NetworkConfig, normalisation: Normalisation, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("mean", torch.tensor(normalisation.mean), persistent=False)
+        self.register_buffer("inverse_sd", 1 / torch.tensor(normalisation.sd), persistent=False)
+        sizes = config.widths()
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(channels, layer.filters, (1, layer.width), (1, layer.stride))
+            for (channels, _), layer in zip(sizes, config.convolutions, strict=False)
+        )
+        features = sizes[-1][0] * sizes[-1][1]
+        self.dense = nn.Linear(features, config.dense) if config.dense else None
+        self.lstm = nn.LSTM(config.dense or features, config.lstm, config.layers, batch_first=True)
+        self.head = nn.Linear(config.lstm, 4)
+        self.dropout = nn.Dropout(dropout)
+
+    def initial(self, batch: int = 1) -> TorchState:
+        """The state of streams of which nothing was heard: hidden and cell of the LSTM."""
+        zeros = self.head.weight.new_zeros(self.config.layers, batch, self.config.lstm)
+        return zeros, zeros.clone()
+
+    def convolve(self, frames: Tensor) -> Tensor:
+        """(batch, time, coefficients) to (batch, time, features), frame by frame."""
+        current = ((frames - self.mean) * self.inverse_sd).unsqueeze(1)
+        for layer in self.convolutions:
+            current = torch.relu(layer(current))
+        # (batch, filters, time, positions) -> (batch, time, filters * positions)
+        current = current.transpose(1, 2).flatten(2)
+        if self.dense is not None:
+            current = torch.relu(self.dense(self.dropout(current)))
+        return current
+
+    def forward(self, frames: Tensor, state: TorchState) -> tuple[Tensor, TorchState]:
+        """Outputs (batch, time, 4) of ``frames`` (batch, time, coefficients), and the new state.
+
+        Outputs are valence and arousal in [-1, 1] and their standard deviations, before the
+        calibration that the model directory adds.
+        """
+        current, state = self.lstm(self.dropout(self.convolve(frames)), state)
+        raw = self.head(self.dropout(current))
+        means, deviations = raw[..., :2].tanh(), raw[..., 2:].clamp(*LOG_SD_RANGE).exp()
+        return torch.cat([means, deviations], dim=-1), state

@@ -1,0 +1,238 @@
+"""The one loop: source, tracker, sinks.
+
+Three threads of ours run in a session: the sound card's callback copies into the ring, counts and
+signals (``streamer.audio``); the main thread reads, tracks and writes (here); Rich's refresh thread
+draws a snapshot (``streamer.dashboard``). Only the ring and the history are shared.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+import streamer
+from streamer.audio.pacing import Clock, SystemClock
+from streamer.audio.resample import Resampled, Skipped
+from streamer.audio.source import Remark, Samples
+from streamer.errors import OutputError
+from streamer.events import End, Estimate, Event, Gap, Notice, Start
+from streamer.latency import Latency
+from streamer.sinks.sink import Sink
+from streamer.tracker import Cadence, EmotionTracker
+
+
+class Watcher(Sink, Protocol):
+    """A sink that sees every frame's estimate, and what comes in before it is judged.
+
+    The dashboard's history is one.
+    """
+
+    def hear(self, samples: Samples, rate: int) -> None:
+        """Samples at the model's rate, as the tracker gets them."""
+
+    def progress(self, t: float, frames: int, compute_s: float) -> None:
+        """Stream time, frames so far, and the seconds of computing that they took."""
+
+
+class TimedSource(Protocol):
+    """A source that knows when its samples were captured."""
+
+    latency_clock: str
+
+    def capture_time(self, position: int) -> float | None:
+        """The monotonic time at which the source's sample ``position`` was captured, if known."""
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: somebody asked for it
+    """Raised out of the wait for the source when the session is told to stop."""
+
+
+class Session:
+    """Runs a source through a tracker into sinks until it ends or is told to stop.
+
+    ``interval``: seconds between the estimates that the sinks get (the tracker's own by default).
+    ``watcher`` gets every estimate that the tracker makes: with one, give the tracker an interval
+    of 0. ``duration_s`` ends the session after that much stream time. ``on_failure`` is told of a
+    sink that failed (a full disk): the others go on. ``timed`` makes the latency known. ``clock``
+    measures computing time and latency.
+    """
+
+    def __init__(
+        self,
+        source: Resampled,
+        tracker: EmotionTracker,
+        sinks: Sequence[Sink],
+        *,
+        interval: float | None = None,
+        watcher: Watcher | None = None,
+        duration_s: float = math.inf,
+        on_failure: Callable[[OutputError], None] | None = None,
+        timed: TimedSource | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._source = source
+        self._tracker = tracker
+        self._sinks = list(sinks)
+        self._interval = tracker.interval if interval is None else interval
+        self._cadence = Cadence(self._interval, tracker.sample_rate)
+        self._reached = self._cadence.index(round(tracker.t * tracker.sample_rate))
+        self._watcher = watcher
+        self._duration_s = duration_s
+        self._on_failure = on_failure
+        self._timed = timed
+        self._latency = Latency()
+        self._clock = clock or SystemClock()
+        self._stopped = False
+        self._waiting = False
+        self._fresh = False
+        self._compute_s = 0.0
+        self._judged = 0  # samples pushed, at the model's rate
+        self._estimates = self._gaps = self._lost = 0
+
+    def stop(self, *, interrupt: bool = False) -> None:
+        """Ask the session to end; its ``end`` event is still written.
+
+        ``interrupt`` is for signal handlers, which run in the main thread: a wait for the source is
+        broken off at once, while a line being written is finished first.
+        """
+        self._stopped = True
+        if interrupt and self._waiting:
+            raise Stopped
+
+    def request_reset(self) -> None:
+        """Ask for the judgement to start afresh, as for a new song; any thread may."""
+        self._fresh = True
+
+    def run(self) -> End:
+        """Listen until the source ends, the duration is over or ``stop`` is called.
+
+        Returns the ``end`` event, which every sink has got too. Raises ``BrokenPipeError`` where
+        the reader of a sink went away, and passes on the source's ``StreamerError`` after ``end``.
+        """
+        try:
+            self._write(self._start())
+            try:
+                self._listen()
+            except Stopped:
+                pass
+            except BrokenPipeError:
+                raise
+            except BaseException:
+                self._write(self._end())
+                raise
+            end = self._end()
+            self._write(end)
+            return end
+        finally:
+            self._source.close()
+
+    def _listen(self) -> None:
+        pieces = iter(self._source)
+        while self._left() > 0:
+            self._waiting = True
+            try:
+                # A signal that came before `_waiting` was set must not wait for a sample.
+                piece = None if self._stopped else next(pieces, None)
+            finally:
+                self._waiting = False
+            if piece is None:
+                return
+            if self._fresh:
+                self._fresh = False
+                self._tracker.forget()
+            if isinstance(piece, Remark):
+                self._write(Notice(self._tracker.t, piece.message))
+            elif isinstance(piece, Skipped):
+                self._skip(piece)
+            else:
+                self._hear(piece.samples[: self._left()])
+
+    def _left(self) -> int:
+        """Samples left of the duration, at the model's rate."""
+        if math.isinf(self._duration_s):
+            return sys.maxsize
+        end = self._source.info.start_s + self._duration_s
+        return round((end - self._tracker.t) * self._tracker.sample_rate)
+
+    def _hear(self, samples: Samples) -> None:
+        begin = self._clock.now()
+        if self._watcher is not None:
+            self._watcher.hear(samples, self._tracker.sample_rate)
+        for estimate in self._tracker.push(samples):
+            if self._watcher is not None:
+                self._watcher.write(estimate)
+            reached = self._cadence.index(round(estimate.t * self._tracker.sample_rate))
+            if reached > self._reached:
+                self._reached = reached
+                self._estimates += 1
+                self._write_to_sinks(estimate)
+                self._time(estimate)
+        self._judged += len(samples)
+        self._compute_s += self._clock.now() - begin
+        if self._watcher is not None:
+            self._watcher.progress(self._tracker.t, self._tracker.frames, self._compute_s)
+
+    def _skip(self, piece: Skipped) -> None:
+        lost = piece.lost
+        seconds = lost.samples / self._source.info.sample_rate
+        self._tracker.skip(piece.samples)
+        self._gaps += 1
+        self._lost += lost.samples
+        self._write(Gap(piece.t_s, seconds, lost.samples, lost.estimated, lost.cause))
+
+    def _time(self, estimate: Estimate) -> None:
+        """Note how long after its newest sample's capture the estimate was written."""
+        if self._timed is None:
+            return
+        info = self._source.info
+        captured = self._timed.capture_time(round((estimate.t - info.start_s) * info.sample_rate))
+        if captured is not None:
+            self._latency.add(self._clock.now() - captured)
+
+    def _write(self, event: Event) -> None:
+        if self._watcher is not None:
+            self._watcher.write(event)
+        self._write_to_sinks(event)
+
+    def _write_to_sinks(self, event: Event) -> None:
+        failed: list[Sink] = []
+        for sink in self._sinks:
+            try:
+                sink.write(event)
+            except OutputError as error:
+                failed.append(sink)
+                if self._on_failure is not None:
+                    self._on_failure(error)
+        for sink in failed:
+            self._sinks.remove(sink)
+
+    def _start(self) -> Start:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        return Start(
+            version=streamer.__version__,
+            time=now.replace("+00:00", "Z"),
+            model=self._tracker.model.name,
+            source=self._source.info.to_dict(),
+            sample_rate=self._tracker.sample_rate,
+            hop_s=self._tracker.hop_s,
+            interval_s=self._interval,
+            resampler_delay_s=self._source.delay_s,
+        )
+
+    def _end(self) -> End:
+        judged_s = self._judged / self._tracker.sample_rate
+        latency = None
+        if self._timed is not None:
+            latency = self._latency.to_dict() | {"clock": self._timed.latency_clock}
+        return End(
+            t=self._tracker.t,
+            estimates=self._estimates,
+            frames=self._tracker.frames,
+            gaps=self._gaps,
+            lost_samples=self._lost,
+            real_time_factor=self._compute_s / judged_s if judged_s else None,
+            latency=latency,
+        )

@@ -1,0 +1,110 @@
+"""The NumPy runtime against PyTorch, against itself step by step, and against its neighbours."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from small_network import small_config
+
+from streamer.network.model import Model
+from streamer.network.runtime import LstmState
+
+FRAMES = 60
+
+
+def random_frames(seed: int, count: int = FRAMES, batch: int = 1) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    return random.normal(0.5, 4, (batch, count, 20)).astype(np.float32)
+
+
+def random_state(model: Model, seed: int, batch: int = 1) -> LstmState:
+    random = np.random.default_rng(seed)
+    shape = model.runtime.initial(batch).hidden.shape
+    hidden, cell = random.uniform(-0.9, 0.9, (2, *shape)).astype(np.float32)
+    return LstmState(hidden, cell)
+
+
+def test_runtime_equals_pytorch_in_outputs_and_state(small_model: Model) -> None:
+    """The NumPy runtime gives PyTorch's outputs and final state, from a random state on."""
+    torch = pytest.importorskip("torch", reason="PyTorch is the reference; extra 'train'")
+    from streamer.network.hybrid import HybridNetwork
+
+    config = small_config()
+    network = HybridNetwork(config.network, config.normalisation).eval()
+    tensors = {name: torch.tensor(array) for name, array in small_model.weights.items()}
+    network.load_state_dict(tensors, strict=True)
+    frames, state = random_frames(1, batch=3), random_state(small_model, 2, batch=3)
+
+    outputs, final = small_model.runtime.forward(frames, state)
+    with torch.no_grad():
+        carried = (torch.tensor(state.hidden), torch.tensor(state.cell))
+        reference, (hidden, cell) = network(torch.tensor(frames), carried)
+
+    scale = [[1.1, 0.9]]
+    means = np.clip(reference[..., :2].numpy() * scale + [0.02, -0.03], -1, 1)
+    deviations = reference[..., 2:].numpy() * [[1.2, 0.8]]
+    assert outputs.shape == (3, FRAMES, 4)
+    assert outputs.std(axis=1).min() > 1e-3
+    np.testing.assert_allclose(outputs[..., :2], means, atol=1e-5)
+    np.testing.assert_allclose(outputs[..., 2:], deviations, atol=1e-5)
+    np.testing.assert_allclose(final.hidden, hidden.numpy(), atol=1e-5)
+    np.testing.assert_allclose(final.cell, cell.numpy(), atol=1e-5)
+
+
+def test_whole_sequence_equals_step_by_step(small_model: Model) -> None:
+    """One call of many frames equals many calls of one, in outputs and final state."""
+    frames, state = random_frames(3), random_state(small_model, 4)
+    whole, after_whole = small_model.runtime.forward(frames, state)
+    steps = []
+    carried = state
+    for index in range(FRAMES):
+        output, carried = small_model.runtime.forward(frames[:, index : index + 1], carried)
+        steps.append(output)
+    stepped = np.concatenate(steps, axis=1)
+    assert whole.shape == stepped.shape == (1, FRAMES, 4)
+    assert whole.std(axis=1).min() > 1e-3
+    np.testing.assert_allclose(stepped, whole, atol=1e-5)
+    np.testing.assert_allclose(carried.hidden, after_whole.hidden, atol=1e-5)
+    np.testing.assert_allclose(carried.cell, after_whole.cell, atol=1e-5)
+
+
+def test_the_given_state_is_not_changed(small_model: Model) -> None:
+    """``forward`` leaves the state that it was given as it was."""
+    state = random_state(small_model, 5)
+    hidden, cell = state.hidden.copy(), state.cell.copy()
+    small_model.runtime.forward(random_frames(6), state)
+    np.testing.assert_array_equal(state.hidden, hidden)
+    np.testing.assert_array_equal(state.cell, cell)
+
+
+def test_convolution_is_blind_to_its_neighbours(small_model: Model) -> None:
+    """Replacing every other frame leaves the convolution's output for frame k as it was."""
+    frames = random_frames(7)
+    features = small_model.runtime.convolve(frames)
+    for k in (0, 17, FRAMES - 1):
+        others = random_frames(8)
+        others[:, k] = frames[:, k]
+        replaced = small_model.runtime.convolve(others)
+        assert features[:, k].std() > 1e-3
+        np.testing.assert_array_equal(replaced[:, k], features[:, k])
+        assert np.abs(replaced - features).max() > 0.1
+
+
+def test_a_later_frame_changes_no_earlier_output(small_model: Model) -> None:
+    """Outputs up to frame k are bit for bit the same whatever comes after it."""
+    frames, state = random_frames(9), random_state(small_model, 10)
+    outputs, _ = small_model.runtime.forward(frames, state)
+    changed = frames.copy()
+    changed[:, 31:] = random_frames(11)[:, 31:]
+    others, _ = small_model.runtime.forward(changed, state)
+    assert outputs[:, :31].std() > 1e-3
+    np.testing.assert_array_equal(others[:, :31], outputs[:, :31])
+    assert np.abs(others[:, 31:] - outputs[:, 31:]).max() > 1e-2
+
+
+def test_no_frames_give_no_outputs(small_model: Model) -> None:
+    """An empty call returns no outputs and the state as it was."""
+    state = random_state(small_model, 12)
+    outputs, after = small_model.runtime.forward(np.empty((1, 0, 20), np.float32), state)
+    assert outputs.shape == (1, 0, 4)
+    assert after == state

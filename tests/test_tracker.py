@@ -1,0 +1,252 @@
+"""The tracker: any cuts, causal, silence, gaps, volume, and a state that can be carried away."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamer import EmotionTracker, Estimate, Model
+
+NUMBERS = ("valence", "arousal", "valence_sd", "arousal_sd", "level_db")
+
+
+def track(
+    model: Model, samples: np.ndarray, cuts: Sequence[int] = (), interval: float = 0.1
+) -> list[Estimate]:
+    tracker = EmotionTracker(model, interval=interval)
+    estimates = []
+    for begin, end in itertools.pairwise([0, *sorted(cuts), len(samples)]):
+        estimates += tracker.push(samples[begin:end])
+    return estimates
+
+
+def numbers(estimates: list[Estimate]) -> np.ndarray:
+    return np.array([[getattr(e, name) for name in NUMBERS] for e in estimates], dtype=float)
+
+
+def assert_same(left: list[Estimate], right: list[Estimate], tolerance: float = 1e-5) -> None:
+    assert [e.t for e in left] == [e.t for e in right]
+    assert [e.silent for e in left] == [e.silent for e in right]
+    assert [e.quadrant for e in left] == [e.quadrant for e in right]
+    np.testing.assert_allclose(numbers(left), numbers(right), atol=tolerance, rtol=0)
+
+
+def assert_alive(estimates: list[Estimate], least: int) -> None:
+    """Not an empty comparison: enough estimates, and they differ among themselves."""
+    assert len(estimates) >= least
+    assert np.nanstd(numbers(estimates)[:, :2], axis=0).min() > 1e-4
+
+
+@settings(max_examples=40)
+@given(cuts=st.lists(st.integers(0, 48_000), max_size=30))
+def test_estimates_do_not_depend_on_the_cuts(
+    small_model: Model, music: np.ndarray, cuts: list[int]
+) -> None:
+    """Any partition into blocks, empty ones among them, gives the same estimates within 1e-5."""
+    samples = music[:48_000]
+    whole = track(small_model, samples)
+    assert_alive(whole, 28)
+    assert_same(track(small_model, samples, cuts), whole)
+
+
+def test_single_samples_and_one_huge_block_agree(small_model: Model, music: np.ndarray) -> None:
+    """Sample by sample, and in one block larger than everything, the estimates are the same."""
+    samples = music[:12_000]
+    whole = track(small_model, samples)
+    assert_alive(whole, 6)
+    assert_same(track(small_model, samples, range(12_000)), whole)
+
+
+@settings(max_examples=25)
+@given(t=st.integers(2_000, 46_000), seed=st.integers(0, 99))
+def test_causal_bit_for_bit(small_model: Model, music: np.ndarray, t: int, seed: int) -> None:
+    """Changing any sample after t changes no estimate up to t, bit for bit."""
+    samples = music[:48_000]
+    changed = samples.copy()
+    changed[t:] = np.random.default_rng(seed).normal(0, 0.3, 48_000 - t)
+    cuts = range(0, 48_000, 1_000)
+    before = [e for e in track(small_model, samples, cuts) if e.t * 16_000 <= t]
+    after = [e for e in track(small_model, changed, cuts) if e.t * 16_000 <= t]
+    assert before == after
+    assert len(before) == sum(end <= t for end in ends_of_due_frames(48_000))
+    assert track(small_model, samples, cuts) != track(small_model, changed, cuts)
+
+
+def ends_of_due_frames(samples: int) -> list[int]:
+    """With an interval of .1 s (1,600 samples): the first frame end at or after each multiple."""
+    ends = range(800, samples + 1, 400)
+    return [next(e for e in ends if e >= due) for due in range(1_600, ends[-1] + 1, 1_600)]
+
+
+def test_estimates_come_when_they_are_due(small_model: Model, music: np.ndarray) -> None:
+    """A line is written for the first frame whose end reaches each multiple of the interval."""
+    times = [e.t for e in track(small_model, music[:48_000])]
+    assert times == [end / 16_000 for end in ends_of_due_frames(48_000)]
+    every = [e.t for e in track(small_model, music[:48_000], interval=0)]
+    assert every == [end / 16_000 for end in range(800, 48_001, 400)]
+
+
+def test_without_a_reset_the_second_run_differs_and_with_it_not(
+    small_model: Model, music: np.ndarray
+) -> None:
+    """The state is carried: the same samples again are judged anew only after a reset."""
+    tracker = EmotionTracker(small_model, interval=0.1)
+    first = tracker.push(music[:32_000])
+    carried = tracker.push(music[:32_000])
+    assert_alive(first, 18)
+    # The first frames of the second run see the first run through the state alone.
+    assert np.abs(numbers(carried)[1, :2] - numbers(first)[1, :2]).max() > 1e-3
+    tracker.reset()
+    assert tracker.push(music[:32_000]) == first
+
+
+@settings(max_examples=20)
+@given(cut=st.integers(0, 48_000))
+def test_a_saved_state_continues_identically(
+    small_model: Model, music: np.ndarray, cut: int
+) -> None:
+    """State taken out, saved to bytes, and put into a new tracker continues bit for bit."""
+    samples = music[:48_000]
+    original = EmotionTracker(small_model, interval=0.1)
+    original.push(samples[:cut])
+    file = io.BytesIO()
+    np.savez(file, **original.state.to_arrays())
+    file.seek(0)
+
+    heir = EmotionTracker(small_model, interval=0.1)
+    with np.load(file) as arrays:
+        heir.state = heir.state.with_arrays(arrays)
+    assert heir.state == original.state
+    rest = original.push(samples[cut:])
+    assert heir.push(samples[cut:]) == rest
+    assert heir.state == original.state
+
+
+def test_a_state_that_does_not_fit_is_refused(small_model: Model) -> None:
+    """A state with a missing, unknown or misshapen part raises ``ValueError``."""
+    state = EmotionTracker(small_model).state
+    arrays = state.to_arrays()
+    with pytest.raises(ValueError, match="lacks"):
+        state.with_arrays({k: v for k, v in arrays.items() if k != "due"})
+    with pytest.raises(ValueError, match="unknown"):
+        state.with_arrays(arrays | {"more": np.zeros(1)})
+    with pytest.raises(ValueError, match=r"lstm|hidden"):
+        state.with_arrays(arrays | {"lstm.hidden": np.zeros((1, 1, 3))})
+    with pytest.raises(TypeError):
+        EmotionTracker(small_model).state = "no state"  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("gain_db", [-30, -20, -10, 6, 18])
+def test_the_volume_knob_is_not_an_emotion(
+    small_model: Model, music: np.ndarray, gain_db: float
+) -> None:
+    """The same music at another volume is judged the same from the first frame on."""
+    plain = track(small_model, music)
+    louder = track(small_model, music * np.float32(0.125 * 10 ** (gain_db / 20)))
+    assert_alive(plain, 100)
+    np.testing.assert_allclose(numbers(louder)[:, :4], numbers(plain)[:, :4], atol=1e-4)
+
+
+def test_silence_is_not_an_emotion(small_model: Model, music: np.ndarray) -> None:
+    """Silent at the start, and from one second after the music stops; numbers are null then."""
+    quiet = np.zeros(24_000, np.float32)
+    estimates = track(small_model, np.concatenate([quiet, music[:24_000], quiet, music[:8_000]]))
+    silent = [e.t for e in estimates if e.silent]
+    spoken = [e.t for e in estimates if not e.silent]
+    assert silent[0] == pytest.approx(0.1)
+    assert min(spoken) == pytest.approx(1.6, abs=0.11)
+    assert not any(2.0 < t < 3.9 for t in silent)
+    assert any(4.1 < t <= 4.5 for t in silent)
+    assert max(spoken) == pytest.approx(5.0)
+    for estimate in estimates:
+        assert estimate.level_db >= -120
+        for name in ("valence", "arousal", "valence_sd", "arousal_sd", "quadrant", "mood"):
+            assert (getattr(estimate, name) is None) == estimate.silent
+
+
+def test_silence_keeps_the_state(small_model: Model, music: np.ndarray) -> None:
+    """The LSTM state after a silence is the one before it, however long it lasts."""
+    states = []
+    for seconds in (2, 60):
+        tracker = EmotionTracker(small_model)
+        tracker.push(music[:24_000])
+        tracker.push(np.zeros(seconds * 16_000, np.float32))
+        states.append(tracker.state.lstm)
+    assert states[0] == states[1]
+    assert np.abs(states[0].hidden).max() > 0.01
+
+
+@pytest.mark.parametrize("cut", [1, 20_000, 50_000])
+def test_reset_on_silence_begins_a_new_song(
+    small_model: Model, music: np.ndarray, cut: int
+) -> None:
+    """After the given silence LSTM and running level are a fresh tracker's; else they go on."""
+    fresh = EmotionTracker(small_model)
+    fresh.push(np.concatenate([np.zeros(64_000, np.float32), music[:16_000]]))
+    pause = np.zeros(64_000, np.float32)
+    for limit, same in ((1.5, True), (10.0, False), (math.inf, False)):
+        tracker = EmotionTracker(small_model, reset_on_silence=limit)
+        tracker.push(music[40_000:80_000])
+        tracker.push(pause[:cut])
+        tracker.push(np.concatenate([pause[cut:], music[:16_000]]))
+        assert (tracker.state.volume == fresh.state.volume) == same
+        apart = np.abs(tracker.state.lstm.hidden - fresh.state.lstm.hidden).max()
+        assert (apart < 1e-5) == same
+
+
+@given(lost=st.integers(1, 100_000), before=st.integers(8_000, 24_000))
+def test_a_gap_moves_the_clock_and_keeps_the_state(
+    small_model: Model, music: np.ndarray, lost: int, before: int
+) -> None:
+    """``skip`` moves the time on by the lost samples and leaves the LSTM state as it was."""
+    tracker = EmotionTracker(small_model, interval=0)
+    tracker.push(music[:before])
+    lstm = tracker.state.lstm
+    tracker.skip(lost)
+    assert tracker.t == (before + lost) / 16_000
+    assert tracker.state.lstm == lstm
+    after = tracker.push(music[before : before + 8_000])
+    assert after
+    assert all(e.t * 16_000 - 800 >= before + lost for e in after)
+
+
+@given(
+    seed=st.integers(0, 1000),
+    bad=st.sampled_from([math.nan, math.inf, -math.inf, 9.0, -1e30, 1e300]),
+)
+def test_invalid_samples_are_a_gap(small_model: Model, seed: int, bad: float) -> None:
+    """NaN, infinities and absurd values are skipped, counted, and never reach an estimate."""
+    random = np.random.default_rng(seed)
+    samples = random.normal(0, 0.1, 20_000)
+    places = random.choice(20_000, 5, replace=False)
+    samples[places] = bad
+    tracker = EmotionTracker(small_model, interval=0)
+    estimates = tracker.push(samples)
+    assert tracker.invalid_samples == 5
+    assert tracker.t == 20_000 / 16_000
+    assert np.isfinite(numbers(estimates)).all()
+
+
+def test_what_cannot_be_sound_is_refused(small_model: Model) -> None:
+    """Integers (of unknown scale) and arrays of two dimensions raise ``ValueError``."""
+    tracker = EmotionTracker(small_model)
+    with pytest.raises(ValueError, match="floats"):
+        tracker.push(np.zeros(100, np.int16))
+    with pytest.raises(ValueError, match="mono"):
+        tracker.push(np.zeros((100, 2), np.float32))
+    with pytest.raises(ValueError, match="interval"):
+        EmotionTracker(small_model, interval=-1)
+    assert tracker.push([]) == []
+
+
+def test_time_begins_where_it_is_told(small_model: Model, music: np.ndarray) -> None:
+    """With ``start_s`` the first estimate is the first one due after it."""
+    tracker = EmotionTracker(small_model, interval=0.5, start_s=12.25)
+    assert [e.t for e in tracker.push(music[:16_000])] == [12.5, 13.0]
