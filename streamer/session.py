@@ -18,9 +18,11 @@ from streamer.audio.pacing import Clock, SystemClock
 from streamer.audio.resample import Resampled, Skipped
 from streamer.audio.source import Remark, Samples
 from streamer.errors import OutputError
-from streamer.events import End, Estimate, Event, Gap, Notice, Start
+from streamer.events import End, Estimate, Gap, Notice, Start
 from streamer.latency import Latency
+from streamer.sinks.delivery import Delivery
 from streamer.sinks.sink import Sink
+from streamer.stopping import Stop, Stopped
 from streamer.tracker import Cadence, EmotionTracker
 
 
@@ -44,10 +46,6 @@ class TimedSource(Protocol):
 
     def capture_time(self, position: int) -> float | None:
         """The monotonic time at which the source's sample ``position`` was captured, if known."""
-
-
-class Stopped(Exception):  # noqa: N818 - not an error: somebody asked for it
-    """Raised out of the wait for the source when the session is told to stop."""
 
 
 class Session:
@@ -75,18 +73,16 @@ class Session:
     ) -> None:
         self._source = source
         self._tracker = tracker
-        self._sinks = list(sinks)
+        self._delivery = Delivery(sinks, watcher, on_failure)
         self._interval = tracker.interval if interval is None else interval
         self._cadence = Cadence(self._interval, tracker.sample_rate)
         self._reached = self._cadence.index(round(tracker.t * tracker.sample_rate))
         self._watcher = watcher
         self._duration_s = duration_s
-        self._on_failure = on_failure
         self._timed = timed
         self._latency = Latency()
         self._clock = clock or SystemClock()
-        self._stopped = False
-        self._waiting = False
+        self._stop = Stop()
         self._fresh = False
         self._compute_s = 0.0
         self._judged = 0  # samples pushed, at the model's rate
@@ -98,9 +94,7 @@ class Session:
         ``interrupt`` is for signal handlers, which run in the main thread: a wait for the source is
         broken off at once, while a line being written is finished first.
         """
-        self._stopped = True
-        if interrupt and self._waiting:
-            raise Stopped
+        self._stop.ask(interrupt=interrupt)
 
     def request_reset(self) -> None:
         """Ask for the judgement to start afresh, as for a new song; any thread may."""
@@ -113,7 +107,7 @@ class Session:
         the reader of a sink went away, and passes on the source's ``StreamerError`` after ``end``.
         """
         try:
-            self._write(self._start())
+            self._delivery.write(self._start())
             try:
                 self._listen()
             except Stopped:
@@ -121,10 +115,10 @@ class Session:
             except BrokenPipeError:
                 raise
             except BaseException:
-                self._write(self._end())
+                self._delivery.write(self._end())
                 raise
             end = self._end()
-            self._write(end)
+            self._delivery.write(end)
             return end
         finally:
             self._source.close()
@@ -132,19 +126,14 @@ class Session:
     def _listen(self) -> None:
         pieces = iter(self._source)
         while self._left() > 0:
-            self._waiting = True
-            try:
-                # A signal that came before `_waiting` was set must not wait for a sample.
-                piece = None if self._stopped else next(pieces, None)
-            finally:
-                self._waiting = False
+            piece = self._stop.next(pieces)
             if piece is None:
                 return
             if self._fresh:
                 self._fresh = False
                 self._tracker.forget()
             if isinstance(piece, Remark):
-                self._write(Notice(self._tracker.t, piece.message))
+                self._delivery.write(Notice(self._tracker.t, piece.message))
             elif isinstance(piece, Skipped):
                 self._skip(piece)
             else:
@@ -168,7 +157,7 @@ class Session:
             if reached > self._reached:
                 self._reached = reached
                 self._estimates += 1
-                self._write_to_sinks(estimate)
+                self._delivery.write_to_sinks(estimate)
                 self._time(estimate)
         self._judged += len(samples)
         self._compute_s += self._clock.now() - begin
@@ -181,7 +170,7 @@ class Session:
         self._tracker.skip(piece.samples)
         self._gaps += 1
         self._lost += lost.samples
-        self._write(Gap(piece.t_s, seconds, lost.samples, lost.estimated, lost.cause))
+        self._delivery.write(Gap(piece.t_s, seconds, lost.samples, lost.estimated, lost.cause))
 
     def _time(self, estimate: Estimate) -> None:
         """Note how long after its newest sample's capture the estimate was written."""
@@ -191,23 +180,6 @@ class Session:
         captured = self._timed.capture_time(round((estimate.t - info.start_s) * info.sample_rate))
         if captured is not None:
             self._latency.add(self._clock.now() - captured)
-
-    def _write(self, event: Event) -> None:
-        if self._watcher is not None:
-            self._watcher.write(event)
-        self._write_to_sinks(event)
-
-    def _write_to_sinks(self, event: Event) -> None:
-        failed: list[Sink] = []
-        for sink in self._sinks:
-            try:
-                sink.write(event)
-            except OutputError as error:
-                failed.append(sink)
-                if self._on_failure is not None:
-                    self._on_failure(error)
-        for sink in failed:
-            self._sinks.remove(sink)
 
     def _start(self) -> Start:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
