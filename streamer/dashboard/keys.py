@@ -1,0 +1,89 @@
+"""Keys pressed at the terminal, looked for without waiting; the terminal gets its manners back.
+
+The refresh thread asks for keys at each of its turns, so that no further thread is needed.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import select
+import signal
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+try:
+    import termios
+except ImportError:  # Windows: the dashboard works without keys, Ctrl-C ends it.
+    termios = None  # type: ignore[assignment]
+
+
+class Keys:
+    """A terminal that hands over each key at once and unseen, until it is closed."""
+
+    def __init__(self, descriptor: int, *, owned: bool = False) -> None:
+        """Take over a terminal by its file descriptor; ``owned`` ones are closed at the end.
+
+        Raises ``OSError`` or ``termios.error`` where the descriptor is no terminal.
+        """
+        self._descriptor, self._owned = descriptor, owned
+        self._before: list[Any] | None = termios.tcgetattr(descriptor)
+        manners = termios.tcgetattr(descriptor)
+        manners[3] &= ~(termios.ECHO | termios.ICANON)
+        manners[6][termios.VMIN], manners[6][termios.VTIME] = 1, 0
+        with _in_background_too():
+            termios.tcsetattr(descriptor, termios.TCSANOW, manners)
+        atexit.register(self.close)
+
+    @classmethod
+    def open(cls) -> Keys | None:
+        """The keys of standard input if that is a terminal, else of the controlling terminal.
+
+        ``None`` where there is neither, or where another program has it.
+        """
+        if termios is None:
+            return None
+        descriptor, owned = 0, False
+        try:
+            if sys.stdin is None or not os.isatty(descriptor):
+                descriptor, owned = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY), True
+            if os.tcgetpgrp(descriptor) == os.getpgrp():
+                return cls(descriptor, owned=owned)
+        except (OSError, termios.error):
+            pass
+        if owned:
+            os.close(descriptor)
+        return None
+
+    def poll(self) -> str:
+        """The characters typed since the last call; never waits."""
+        if self._before is None:
+            return ""
+        try:
+            ready, _, _ = select.select([self._descriptor], [], [], 0)
+            return os.read(self._descriptor, 64).decode("latin-1") if ready else ""
+        except OSError:
+            return ""
+
+    def close(self) -> None:
+        """Give the terminal back as it was; may be called twice."""
+        before, self._before = self._before, None
+        if before is None:
+            return
+        atexit.unregister(self.close)
+        with _in_background_too(), contextlib.suppress(OSError, termios.error):
+            termios.tcsetattr(self._descriptor, termios.TCSANOW, before)
+        if self._owned:
+            os.close(self._descriptor)
+
+
+@contextlib.contextmanager
+def _in_background_too() -> Iterator[None]:
+    """Let a program set its terminal right even when it was put into the background meanwhile."""
+    old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, old)
