@@ -5,26 +5,33 @@ from __future__ import annotations
 import contextlib
 import math
 import signal
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import BinaryIO
-
-import click
+from typing import Protocol
 
 from streamer.audio.resample import Resampled
 from streamer.audio.source import Source
 from streamer.cli.main import FAILED, INTERRUPTED, TERMINATED
 from streamer.cli.options import Listening
-from streamer.errors import OutputError
-from streamer.events import Event, Notice
+from streamer.cli.outputs import Outputs, outputs
+from streamer.events import End
 from streamer.network.model import load_model
 from streamer.session import Session, TimedSource
-from streamer.sinks.jsonl import JsonLines
-from streamer.sinks.sink import Sink
 from streamer.tracker import EmotionTracker
+
+
+class Running(Protocol):
+    """A session, or the playback of one."""
+
+    def run(self) -> End:
+        """Go on until the end."""
+
+    def stop(self, *, interrupt: bool = False) -> None:
+        """Ask it to end in order."""
+
+    def request_reset(self) -> None:
+        """Ask for the judgement to start afresh."""
 
 
 def listen(
@@ -39,80 +46,36 @@ def listen(
 
     ``inputs`` are files that no output may overwrite.
     """
-    for output in (options.jsonl, options.summary):
-        _refuse_overwriting(output, inputs)
     model = load_model(options.model)
-    source = open_source()
-    try:
-        resampled = Resampled(source, model.config.features.sample_rate)
-        with contextlib.ExitStack() as stack:
-            sinks = _Outputs(stack)
-            if not sys.stdout.isatty() or not options.dashboard:
-                sinks.to_standard_output()
-            if options.jsonl is not None:
-                sinks.to_file(options.jsonl)
-            if not options.quiet:
-                sinks.all.append(Notices())
-            silence = options.reset_on_silence
-            session = Session(
-                resampled,
-                EmotionTracker(
-                    model,
-                    options.interval,
-                    source.info.start_s,
-                    math.inf if silence is None else silence,
-                ),
-                sinks.all,
-                duration_s=duration_s,
-                on_failure=sinks.note_failure,
-                timed=timed,
-            )
-            with signals(session) as caught:
-                session.run()
-            return _exit_code(caught, sinks)
-    finally:
-        source.close()
+    with contextlib.closing(open_source()) as source, outputs(options, inputs) as out:
+        silence = options.reset_on_silence
+        session = Session(
+            Resampled(source, model.config.features.sample_rate),
+            EmotionTracker(
+                model,
+                options.interval,
+                source.info.start_s,
+                math.inf if silence is None else silence,
+            ),
+            out.sinks,
+            duration_s=duration_s,
+            on_failure=out.note_failure,
+            timed=timed,
+        )
+        return run(session, out)
 
 
-@dataclass
-class _Outputs:
-    """The sinks of a session and what became of them."""
-
-    stack: contextlib.ExitStack
-    all: list[Sink] = field(default_factory=list)
-    failed: bool = False
-
-    def to_standard_output(self) -> None:
-        # Unbuffered: a line is out when it is known, and a dead reader is noticed at once.
-        stream = open(sys.stdout.fileno(), "wb", buffering=0, closefd=False)
-        self.all.append(JsonLines(self.stack.enter_context(stream)))
-
-    def to_file(self, path: Path) -> None:
-        try:
-            stream: BinaryIO = path.open("wb", buffering=0)  # noqa: SIM115 - the stack closes it
-        except OSError as error:
-            raise OutputError(f"{path} cannot be written: {error.strerror}") from None
-        self.all.append(JsonLines(self.stack.enter_context(stream), str(path)))
-
-    def note_failure(self, error: OutputError) -> None:
-        self.failed = True
-        click.echo(f"streamer: {error}; tracking goes on without it", err=True)
-
-
-class Notices:
-    """Prints notices to standard error, one a line."""
-
-    def write(self, event: Event) -> None:
-        """Print a notice; everything else is for other sinks."""
-        if isinstance(event, Notice):
-            click.echo(f"streamer: {event.message}", err=True)
-
-    def close(self) -> None:
-        """Nothing to release."""
+def run(session: Running, out: Outputs) -> int:
+    """Run a session or a playback to its end, and return the exit code."""
+    with signals(session) as caught:
+        session.run()
+    if caught:
+        return TERMINATED if caught[0] == signal.SIGTERM else INTERRUPTED
+    return FAILED if out.failed else 0
 
 
 @contextlib.contextmanager
-def signals(session: Session) -> Iterator[list[int]]:
+def signals(session: Running) -> Iterator[list[int]]:
     """Ctrl-C and SIGTERM end the session in order; the list tells which one came."""
     caught: list[int] = []
 
@@ -126,17 +89,3 @@ def signals(session: Session) -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _exit_code(caught: list[int], outputs: _Outputs) -> int:
-    if caught:
-        return TERMINATED if caught[0] == signal.SIGTERM else INTERRUPTED
-    return FAILED if outputs.failed else 0
-
-
-def _refuse_overwriting(output: Path | None, inputs: tuple[Path, ...]) -> None:
-    if output is None or not output.exists():
-        return
-    for path in inputs:
-        if path.exists() and path.samefile(output):
-            raise click.UsageError(f"{output} is the file to be read: name another output")

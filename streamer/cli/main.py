@@ -49,7 +49,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(streamer.__version__, prog_name="streamer")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def cli(debug: bool) -> None:  # noqa: ARG001 - main() reads it
+def cli(debug: bool) -> None:
     """How music feels, while it plays.
 
     Tracks valence and arousal of a stream of sound, many times a second, without a sample from the

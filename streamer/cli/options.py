@@ -1,8 +1,7 @@
-"""Options that several commands share, and what their values must be."""
+"""The options of the commands that listen."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,48 +9,38 @@ from typing import Any, TypeVar
 
 import click
 
+from streamer.cli.reach import OscPrefix, SinkName, SinkOption
+from streamer.cli.values import Address, Seconds
+from streamer.sinks.osc import PORT, PREFIX
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class Seconds(click.ParamType[float]):
-    """A finite number of seconds, at least ``least``."""
-
-    name = "seconds"
-
-    def __init__(self, least: float = 0.0) -> None:
-        self._least = least
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """The number, or click's complaint."""
-        try:
-            seconds = float(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a number of seconds", param, ctx)
-        if not (math.isfinite(seconds) and seconds >= self._least):
-            self.fail(f"{value} must be {self._least:g} seconds or more", param, ctx)
-        return seconds
-
-
-class Speed(click.ParamType[float]):
-    """A factor above 0, or ``max`` for as fast as it goes (infinity)."""
-
-    name = "speed"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """The factor, or click's complaint."""
-        if value == "max":
-            return math.inf
-        try:
-            speed = float(value)
-        except ValueError:
-            speed = math.nan
-        if not (math.isfinite(speed) and speed > 0):
-            self.fail(f"{value!r} is neither a factor above 0 nor 'max'", param, ctx)
-        return speed
+#: Other programs that get the events: lamps, instruments, sinks of other packages.
+REACH = [
+    click.option(
+        "--osc",
+        type=Address(PORT),
+        metavar="HOST:PORT",
+        multiple=True,
+        help=f"Send each value as an OSC message too, such as {PREFIX}/valence; may be repeated.",
+    ),
+    click.option(
+        "--osc-prefix",
+        type=OscPrefix(),
+        default=PREFIX,
+        show_default=True,
+        help="What OSC addresses begin with.",
+    ),
+    click.option(
+        "--sink",
+        cls=SinkOption,
+        type=SinkName(),
+        metavar="NAME[:ARG]",
+        multiple=True,
+        help="Send the events to a sink of another package too; may be repeated.",
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +54,9 @@ class Listening:
     quiet: bool
     summary: Path | None
     reset_on_silence: float | None
+    osc: tuple[tuple[str, int], ...] = ()
+    osc_prefix: str = PREFIX
+    sink: tuple[tuple[str, str | None], ...] = ()
 
 
 def listening(command: Command) -> Command:
@@ -105,6 +97,7 @@ def listening(command: Command) -> Command:
             type=Seconds(0.1),
             help="Start the judgement afresh after this many seconds of silence.",
         ),
+        *REACH,
     ]
     for option in reversed(options):
         command = option(command)

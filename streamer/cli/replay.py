@@ -1,24 +1,35 @@
-"""``streamer replay``: a file, or raw PCM on standard input, as if it were live."""
+"""``streamer replay``: a file, raw PCM on standard input, or a recorded session, as if live."""
 
 from __future__ import annotations
 
 import math
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from streamer.audio.files import FileSource
-from streamer.audio.pacing import Paced, SystemClock
 from streamer.audio.pcm import FORMATS, PcmSource
-from streamer.audio.source import Source
-from streamer.cli.listen import listen
-from streamer.cli.options import Listening, Seconds, Speed, listening
+from streamer.cli.options import Listening, listening
+from streamer.cli.values import Seconds, Speed
+
+if TYPE_CHECKING:
+    from streamer.audio.source import Source
+
+#: What was settled when a session was recorded.
+_SETTLED = ("model", "interval", "reset_on_silence", "rate", "channels", "form")
 
 
 @click.command(name="replay")
-@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("file", required=False, type=click.Path(path_type=Path, allow_dash=True))
+@click.option(
+    "--from",
+    "recording",
+    metavar="SESSION.jsonl",
+    type=click.Path(path_type=Path),
+    help="Show a recorded session again instead of a FILE: no sound, no model.",
+)
 @click.option(
     "--speed",
     type=Speed(),
@@ -32,8 +43,11 @@ from streamer.cli.options import Listening, Seconds, Speed, listening
     "--format", "form", type=click.Choice(sorted(FORMATS)), help="Samples of standard input."
 )
 @listening
+@click.pass_context
 def command(
-    file: Path,
+    ctx: click.Context,
+    file: Path | None,
+    recording: Path | None,
     speed: float | None,
     start_at: float | None,
     duration: float | None,
@@ -45,13 +59,30 @@ def command(
     """Track a sound FILE as if it were being played now.
 
     FILE may be WAV, FLAC, OGG, Opus or MP3, of any rate and any number of channels; `-` is raw PCM
-    on standard input, which needs --rate, --channels and --format.
+    on standard input, which needs --rate, --channels and --format. With --from there is no FILE: a
+    session recorded with --jsonl goes to the dashboard, the pipe and the sinks once more.
 
     Example: streamer replay song.flac --speed 4 > song.jsonl
 
     Example: ffmpeg -i song.m4a -f s16le - | streamer replay - --rate 44100 --channels 2
     --format s16le
+
+    Example: streamer replay --from song.jsonl --speed 10
     """
+    stretch_s = math.inf if duration is None else duration
+    if recording is not None:
+        _refuse_settled(ctx, file)
+        from streamer.cli.show import show
+
+        return show(
+            recording,
+            Listening(**options),
+            speed=speed or 1.0,
+            start_s=start_at,
+            duration_s=stretch_s,
+        )
+    if file is None:
+        raise click.UsageError("name a sound FILE, `-`, or a recorded session with --from")
     raw = {"--rate": rate, "--channels": channels, "--format": form}
     if str(file) == "-":
         if missing := [name for name, value in raw.items() if value is None]:
@@ -60,6 +91,11 @@ def command(
             raise click.UsageError("standard input cannot be started at a later moment")
     elif given := [name for name, value in raw.items() if value is not None]:
         raise click.UsageError(f"{given[0]} is for raw PCM on standard input: a file says it")
+
+    # What takes long to import comes after what can be refused.
+    from streamer.audio.files import FileSource
+    from streamer.audio.pacing import Paced, SystemClock
+    from streamer.cli.listen import listen
 
     def open_source() -> Source:
         source: Source
@@ -70,9 +106,16 @@ def command(
         return Paced(source, speed or 1.0, SystemClock())
 
     inputs = () if str(file) == "-" else (file,)
-    return listen(
-        open_source,
-        Listening(**options),
-        duration_s=math.inf if duration is None else duration,
-        inputs=inputs,
-    )
+    return listen(open_source, Listening(**options), duration_s=stretch_s, inputs=inputs)
+
+
+def _refuse_settled(ctx: click.Context, file: Path | None) -> None:
+    """Refuse what a recorded session leaves no choice about."""
+    if file is not None:
+        raise click.UsageError(f"either the sound file {file} or a recorded session, not both")
+    for parameter in ctx.command.params:
+        given = ctx.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        if parameter.name in _SETTLED and given:
+            raise click.UsageError(
+                f"{parameter.opts[0]} was settled when the session was recorded: leave it out"
+            )

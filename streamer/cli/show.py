@@ -1,0 +1,33 @@
+"""Shows a recorded session once more: the sinks, signals and exit codes of a listening command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from streamer.analysis.recorded import read_events
+from streamer.cli.listen import run
+from streamer.cli.options import Listening
+from streamer.cli.outputs import outputs
+from streamer.playback import Playback
+
+
+def show(
+    recording: Path,
+    options: Listening,
+    *,
+    speed: float,
+    start_s: float | None,
+    duration_s: float,
+) -> int:
+    """Play the recording back ``speed`` times as fast, and return the exit code."""
+    events = read_events(recording)
+    with outputs(options, (recording,)) as out:
+        playback = Playback(
+            events,
+            out.sinks,
+            speed=speed,
+            start_s=start_s,
+            duration_s=duration_s,
+            on_failure=out.note_failure,
+        )
+        return run(playback, out)
