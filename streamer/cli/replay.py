@@ -46,6 +46,7 @@ _SETTLED = ("model", "interval", "reset_on_silence", "rate", "channels", "form")
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     file: Path | None,
     recording: Path | None,
     speed: float | None,

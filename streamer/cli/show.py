@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from pathlib import Path
 
 from streamer.analysis.recorded import read_events
@@ -20,14 +22,16 @@ def show(
     duration_s: float,
 ) -> int:
     """Play the recording back ``speed`` times as fast, and return the exit code."""
-    events = read_events(recording)
-    with outputs(options, (recording,)) as out:
-        playback = Playback(
-            events,
-            out.sinks,
-            speed=speed,
-            start_s=start_s,
-            duration_s=duration_s,
-            on_failure=out.note_failure,
-        )
-        return run(playback, out)
+    with contextlib.closing(read_events(recording)) as events:
+        # Read before an output is opened: what is no recording must not cost an older file.
+        first = list(itertools.islice(events, 1))
+        with outputs(options, (recording,)) as out:
+            playback = Playback(
+                itertools.chain(first, events),
+                out.sinks,
+                speed=speed,
+                start_s=start_s,
+                duration_s=duration_s,
+                on_failure=out.note_failure,
+            )
+            return run(playback, out)
