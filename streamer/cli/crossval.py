@@ -1,0 +1,44 @@
+"""``streamer crossval``: honest figures of a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from streamer.cli.learning import Bars, learning, need_torch, progress_bars, read, songs_of
+
+
+@click.command(name="crossval")
+@learning
+@click.option("--seeds", type=click.IntRange(1, 100), default=1, show_default=True, help="Runs.")
+def command(
+    datasets: tuple[Path, ...],
+    recipe: str,
+    changes: tuple[str, ...],
+    out: Path,
+    cache: Path | None,
+    seeds: int,
+) -> None:
+    """Judge every song by a network that has never heard it, fold by fold.
+
+    Trains one network a fold and seed, keeps every out-of-fold estimate in
+    OUT/out_of_fold.csv.gz, and writes the five_fold part of OUT/metrics.json from it. Called
+    again, it goes on where it was interrupted.
+
+    Example: streamer crossval data/deam data/4q --seeds 3 --out crossval
+    """
+    need_torch("streamer crossval")
+    from streamer.training.crossval import crossval, write_metrics
+    from streamer.training.figures import five_fold
+    from streamer.training.report import five_fold_text
+
+    chosen = read(recipe, changes)
+    with progress_bars() as progress:
+        songs = songs_of(datasets, chosen, cache or out / "cache", progress)
+        bars = Bars(progress)
+        numbers = range(chosen.seed, chosen.seed + seeds)
+        rows = crossval(chosen, songs, out, seeds=numbers, stage=bars.run)
+    figures = five_fold(rows)
+    write_metrics(out / "metrics.json", "five_fold", figures)
+    click.echo(five_fold_text(figures))

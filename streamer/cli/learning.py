@@ -1,0 +1,143 @@
+"""What the training commands share: their options, the songs, and the progress on the screen."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from streamer.errors import DatasetError, MissingExtraError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from streamer.training.material import Song
+    from streamer.training.recipe import Recipe
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def learning(command: Command) -> Command:
+    """Add the options of every command that trains."""
+    options = [
+        click.argument(
+            "datasets",
+            nargs=-1,
+            required=True,
+            metavar="DATASET...",
+            type=click.Path(path_type=Path),
+        ),
+        click.option(
+            "--recipe",
+            default="hybrid-1",
+            show_default=True,
+            metavar="NAME|FILE",
+            help="A shipped recipe, or a TOML file with every choice of the run.",
+        ),
+        click.option(
+            "--set",
+            "changes",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Change a choice of the recipe, as in `--set fit.epochs=20`.",
+        ),
+        click.option(
+            "--out",
+            required=True,
+            type=click.Path(path_type=Path),
+            help="Folder for what is made.",
+        ),
+        click.option(
+            "--cache",
+            type=click.Path(path_type=Path),
+            help="Folder for extracted features, to share between runs.  [default: OUT/cache]",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def read(recipe: str, changes: Sequence[str]) -> Recipe:
+    """The recipe with the changes of ``--set``."""
+    import tomllib
+
+    from streamer.training.recipe import read_recipe
+
+    changed: dict[str, Any] = {}
+    for change in changes:
+        name, equals, value = change.partition("=")
+        try:
+            changed[name.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            equals = ""
+        if not equals:
+            raise click.UsageError(f"--set {change}: give NAME=VALUE, the value as TOML has it")
+    return read_recipe(recipe, changed)
+
+
+def songs_of(
+    datasets: Sequence[Path], recipe: Recipe, cache: Path, progress: Progress
+) -> list[Song]:
+    """All songs of the datasets, their features extracted or taken from the cache."""
+    from streamer.training.dataset import read_dataset
+    from streamer.training.material import prepare
+
+    found = [read_dataset(folder) for folder in datasets]
+    names = [dataset.name for dataset in found]
+    if len(set(names)) < len(names):
+        raise DatasetError(f"two datasets have the name {max(names, key=names.count)}: rename one")
+    clips = [clip for dataset in found for clip in dataset.clips]
+    task = progress.add_task("features", total=len(clips))
+
+    def advance(done: int, total: int) -> None:
+        progress.update(task, completed=done, total=total)
+
+    songs = prepare(clips, recipe.features, cache, advance)
+    progress.update(task, completed=len(clips))
+    return songs
+
+
+class Bars:
+    """Progress bars, one a stage."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def run(self, name: str) -> Callable[[str], Callable[[int, int, float], None]]:
+        """Makes the reports of the stages of one run."""
+
+        def stage(part: str) -> Callable[[int, int, float], None]:
+            task = self._progress.add_task(f"{name}: {part}".lstrip(": "), total=None)
+
+            def report(done: int, total: int, loss: float) -> None:
+                self._progress.update(task, completed=done, total=total)
+                if done == total:
+                    self._progress.console.print(f"{name}: {part}, loss {loss:.4f}".lstrip(": "))
+                    self._progress.remove_task(task)
+
+            return report
+
+        return stage
+
+
+@contextlib.contextmanager
+def progress_bars() -> Iterator[Progress]:
+    """Rich progress on standard error."""
+    from rich.console import Console
+    from rich.progress import Progress, TimeElapsedColumn
+
+    columns = [*Progress.get_default_columns(), TimeElapsedColumn()]
+    with Progress(*columns, console=Console(stderr=True), redirect_stdout=False) as progress:
+        yield progress
+
+
+def need_torch(command: str) -> None:
+    """Say in one sentence that PyTorch is missing."""
+    import importlib.util
+
+    if importlib.util.find_spec("torch") is None:
+        raise MissingExtraError(command, "PyTorch", "train")

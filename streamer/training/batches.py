@@ -1,0 +1,138 @@
+"""Random crops of songs as batches: rows for the network, targets and weights for the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.training.augmentation import Augmentation, mix
+from streamer.training.material import Song
+from streamer.training.recipe import Recipe
+
+Floats = NDArray[np.float32]
+
+#: What the teachers say of a song: (frames, 2).
+Teachings = Mapping[tuple[str, str], Floats]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """``bands`` (batch, time, filters), augmented; the first ``dynamic`` sequences have labels.
+
+    ``targets`` (batch, time, 2) and ``weights`` (batch, time): what is known of each frame, and
+    whether it counts. ``sides`` and ``tags`` (batch - dynamic, 2) belong to the clips judged by
+    quadrant. ``taught`` (batch, time, 2): the teachers' word, if there are any.
+    """
+
+    bands: Floats
+    dynamic: int
+    targets: Floats
+    weights: Floats
+    sides: Floats
+    tags: Floats
+    taught: Floats | None
+
+
+class Batches:
+    """Makes the batches of an epoch; all chance comes from the generator that it is given."""
+
+    def __init__(self, songs: Sequence[Song], recipe: Recipe, teachings: Teachings | None) -> None:
+        fit = recipe.fit
+        hop_s = recipe.features.hop / recipe.features.sample_rate
+        self._dynamic = [song for song in songs if song.clip.sides is None]
+        self._judged = [song for song in songs if song.clip.sides is not None]
+        share = fit.quadrant_share if self._judged else 0.0
+        if not self._dynamic:
+            share = 1.0
+        self._of_judged = round(fit.batch * share)
+        self._of_dynamic = fit.batch - self._of_judged
+        self._length = round(fit.crop_s / hop_s) - 1
+        self._settle = round(fit.settle_s / hop_s)
+        self._stretch = recipe.augmentation.stretch
+        self._mixing = recipe.augmentation.mixing
+        self._augmentation = Augmentation(recipe.augmentation, recipe.features)
+        self._teachings = teachings
+
+    @property
+    def per_epoch(self) -> int:
+        """Batches in an epoch: each song with labels about once."""
+        if self._of_dynamic:
+            return max(1, len(self._dynamic) // self._of_dynamic)
+        return max(1, len(self._judged) // self._of_judged)
+
+    def epoch(self, random: np.random.Generator) -> Iterator[Batch]:
+        """The batches of one pass over the songs with labels."""
+        needed = self.per_epoch
+        dynamic = _shuffled(self._dynamic, needed * self._of_dynamic, random)
+        judged = _shuffled(self._judged, needed * self._of_judged, random)
+        for index in range(needed):
+            songs = dynamic[index * self._of_dynamic : (index + 1) * self._of_dynamic]
+            songs += judged[index * self._of_judged : (index + 1) * self._of_judged]
+            yield self._batch(songs, random)
+
+    def _batch(self, songs: list[Song], random: np.random.Generator) -> Batch:
+        crops = [self._crop(song, random) for song in songs]
+        bands: Floats = np.stack([crop[0] for crop in crops])
+        targets: Floats = np.stack([crop[1] for crop in crops])
+        weights: Floats = np.stack([crop[2] for crop in crops])
+        taught = None
+        if self._teachings is not None:
+            said = [self._teachings[song.clip.dataset, song.clip.song] for song in songs]
+            taught = np.stack([word[crop[3]] for word, crop in zip(said, crops, strict=True)])
+        dynamic = self._of_dynamic
+        judged = [song.clip for song in songs[dynamic:]]
+        sides = np.array([clip.sides for clip in judged], np.float32).reshape(-1, 2)
+        tags = np.array([clip.tags for clip in judged], np.float32).reshape(-1, 2)
+        if random.random() < self._mixing:
+            # Partners of the same kind, so that each kind of label is mixed with its own.
+            partners = np.concatenate(
+                [random.permutation(dynamic), dynamic + random.permutation(len(judged))]
+            )
+            share = np.clip(random.beta(0.5, 0.5, len(songs)), 0.02, 0.98).astype(np.float32)
+            bands = mix(bands, partners, share)
+            wide = share[:, None, None]
+            targets = wide * targets + (1 - wide) * targets[partners]
+            weights = np.minimum(weights, weights[partners])
+            if taught is not None:
+                taught = wide * taught + (1 - wide) * taught[partners]
+            among, own = partners[dynamic:] - dynamic, share[dynamic:, None]
+            sides, tags = (
+                own * sides + (1 - own) * sides[among],
+                own * tags + (1 - own) * tags[among],
+            )
+        bands = self._augmentation.apply(bands, random)
+        return Batch(bands, dynamic, targets, weights, sides, tags, taught)
+
+    def _crop(
+        self, song: Song, random: np.random.Generator
+    ) -> tuple[Floats, Floats, Floats, NDArray[np.int64]]:
+        """Bands, targets, weights and source frames of one random stretch of a song."""
+        speed = 1.0
+        if random.random() < 0.5:
+            speed += random.uniform(-self._stretch, self._stretch)
+        frames = len(song.bands)
+        first = random.integers(0, max(1, frames - int(self._length * speed)))
+        places = np.rint(first + np.arange(self._length) * speed).astype(np.int64)
+        inside = places < frames
+        places = np.minimum(places, frames - 1)
+        weights = inside.astype(np.float32)
+        weights[: self._settle] = 0
+        targets = np.zeros((self._length, 2), np.float32)
+        if song.clip.sides is None:
+            times = song.ends[places]
+            for axis in range(2):
+                targets[:, axis] = np.interp(times, song.clip.times, song.clip.labels[:, axis])
+            # Before the first label nothing is known.
+            weights[times < song.clip.times[0] - 0.25] = 0
+        return song.bands[places].astype(np.float32), targets, weights, places
+
+
+def _shuffled(songs: Sequence[Song], count: int, random: np.random.Generator) -> list[Song]:
+    """``count`` songs, each as often as the others to within one."""
+    order: list[int] = []
+    while songs and len(order) < count:
+        order += random.permutation(len(songs)).tolist()
+    return [songs[index] for index in order[:count]]

@@ -1,0 +1,192 @@
+"""The figures of a table of out-of-fold estimates, by the field's protocol.
+
+Labels later than two seconds into each excerpt count. Official MediaEval figures are taken within
+each song and averaged over songs; pooled ones are over all labels together; both are given.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.training.calibration import SCORED_FROM_S
+from streamer.training.metrics import axis_metrics, bootstrap, ccc, pearson
+from streamer.training.table import Row, by_song
+
+AXES = ("valence", "arousal")
+Figures = dict[str, Any]
+#: Songs at least this long count for the correlation of movement.
+_MOVING_S = 15.0
+
+
+def five_fold(rows: Sequence[Row]) -> Figures:
+    """The figures of the network over its seeds, and of the baselines beside it."""
+    dynamic = [row for row in rows if row.t >= 0]
+    quadrants = [row for row in rows if row.t < 0]
+    seeds = sorted({row.seed for row in rows if row.predictor == "network"})
+
+    def over_seeds(part: Sequence[Row], figures: Callable[[Sequence[Row]], Figures]) -> Figures:
+        own = [row for row in part if row.predictor == "network"]
+        return summarised([figures([row for row in own if row.seed == seed]) for seed in seeds])
+
+    result: Figures = {"seeds": seeds}
+    if dynamic:
+        result |= over_seeds(dynamic, agreement)
+        result["movement"] = over_seeds(dynamic, movement)
+        result["calibration"] = over_seeds(dynamic, calibration)
+        result["over_time"] = over_seeds(dynamic, over_time)
+        result["baselines"] = {
+            name: agreement([row for row in dynamic if row.predictor == name])
+            for name in ("constant", "ridge")
+        }
+    if quadrants:
+        result["quadrants"] = over_seeds(quadrants, quadrant_figures)
+    return result
+
+
+def agreement(rows: Sequence[Row]) -> Figures:
+    """``pooled``, ``per_song`` and ``song_means``, each by axis, of labels later than 2 s."""
+    songs = [_scored(song) for song in by_song(rows)]
+    songs = [song for song in songs if song]
+    by_axis = {
+        axis: axis_metrics(
+            [_of(song, axis) for song in songs], [_labels(song, axis) for song in songs]
+        )
+        for axis in AXES
+    }
+    first = by_axis[AXES[0]]
+    return {
+        part: {axis: by_axis[axis][part] for axis in AXES}
+        for part in ("pooled", "per_song", "song_means")
+    } | {"labels": first["labels"], "songs": first["songs"]}
+
+
+def movement(rows: Sequence[Row]) -> Figures:
+    """Pearson's r within excerpts of 15 s and more, with a 95 % interval by song."""
+    songs = [_scored(song) for song in by_song(rows)]
+    long = [song for song in songs if song and song[-1].t - song[0].t >= _MOVING_S - 3]
+    figures: Figures = {}
+    for axis in AXES:
+        found = [pearson(_of(song, axis), _labels(song, axis)) for song in long]
+        values = np.array([value for value in found if value is not None])
+        if not len(values):
+            figures[axis] = {"n": 0, "r": None, "low": None, "high": None}
+            continue
+
+        def mean(index: NDArray[np.int64], values: NDArray[np.float64] = values) -> float:
+            return float(values[index].mean())
+
+        low, high = bootstrap(mean, len(values))
+        figures[axis] = {"n": len(values), "r": float(values.mean()), "low": low, "high": high}
+    return figures
+
+
+def calibration(rows: Sequence[Row]) -> Figures:
+    """Share of labels inside the 50 and 90 % intervals, and the Brier score of the quadrants.
+
+    ``brier_base`` is the score of the base rates (Brier 1950, summed over the four quadrants).
+    """
+    scored = _scored(rows)
+    figures: Figures = {}
+    for axis in AXES:
+        apart = np.abs(_of(scored, axis) - _labels(scored, axis)) / _of(scored, f"{axis}_sd")
+        figures[axis] = {
+            "inside_50": float((apart <= 0.6744897501960817).mean()),
+            "inside_90": float((apart <= 1.6448536269514722).mean()),
+        }
+    positive = [_normal(_of(scored, axis) / _of(scored, f"{axis}_sd")) for axis in AXES]
+    truth = _quadrants(*(_labels(scored, axis) >= 0 for axis in AXES))
+    chance = _quadrants(*positive)
+    rates = truth.mean(axis=0)
+    figures["brier"] = float(((chance - truth) ** 2).sum(axis=1).mean())
+    figures["brier_base"] = float(((rates - truth) ** 2).sum(axis=1).mean())
+    figures["base_rates"] = {
+        name: float(rate)
+        for name, rate in zip(("happy", "tense", "sad", "calm"), rates, strict=True)
+    }
+    return figures
+
+
+def over_time(rows: Sequence[Row]) -> Figures:
+    """Pooled CCC of the labels around each of some seconds since the stream began."""
+    figures: Figures = {}
+    for second in (1.0, 2.0, 5.0, 10.0, 20.0):
+        near = [row for row in rows if abs(row.t - second) <= 0.5 + 1e-9]
+        figures[f"{second:g}"] = {"labels": len(near)} | {
+            axis: ccc(_of(near, axis), _labels(near, axis)) if len(near) > 2 else None
+            for axis in AXES
+        }
+    return figures
+
+
+def quadrant_figures(rows: Sequence[Row]) -> Figures:
+    """Right quadrants and sides of clips judged as a whole, and r with their coarse tags."""
+    estimates = np.array([[row.valence, row.arousal] for row in rows])
+    sides = np.array([[row.side_valence, row.side_arousal] for row in rows])
+    tags = np.array([[row.label_valence, row.label_arousal] for row in rows])
+    right = (estimates >= 0) == (sides == 1)
+    # Where "happy" begins on the other dataset's scale need not be 0: the middle of the clips of
+    # the same fold is told apart from the choice of 0.
+    folds = np.array([row.fold for row in rows])
+    middle = np.array([np.median(estimates[folds == fold], axis=0) for fold in folds])
+    centred = (estimates >= middle) == (sides == 1)
+    return {
+        "clips": len(rows),
+        "quadrant": float(right.all(axis=1).mean()),
+        "sides": {axis: float(right[:, k].mean()) for k, axis in enumerate(AXES)},
+        "centred": {
+            "quadrant": float(centred.all(axis=1).mean()),
+            "sides": {axis: float(centred[:, k].mean()) for k, axis in enumerate(AXES)},
+        },
+        "r": {axis: pearson(estimates[:, k], tags[:, k]) for k, axis in enumerate(AXES)},
+    }
+
+
+def summarised(records: Sequence[Figures]) -> Figures:
+    """Records of one shape as one, each number as its mean and deviation over the records."""
+    first = records[0]
+    result: Figures = {}
+    for name, value in first.items():
+        parts = [record[name] for record in records]
+        if isinstance(value, dict):
+            result[name] = summarised(parts)
+        elif isinstance(value, int):
+            result[name] = value
+        else:
+            known = [part for part in parts if part is not None]
+            result[name] = (
+                {
+                    "mean": float(np.mean(known)),
+                    "sd": float(np.std(known, ddof=min(1, len(known) - 1))),
+                }
+                if known
+                else None
+            )
+    return result
+
+
+def _scored(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row.t > SCORED_FROM_S]
+
+
+def _of(rows: Sequence[Row], name: str) -> NDArray[np.float64]:
+    return np.array([getattr(row, name) for row in rows])
+
+
+def _labels(rows: Sequence[Row], axis: str) -> NDArray[np.float64]:
+    return _of(rows, f"label_{axis}")
+
+
+def _normal(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The normal distribution function."""
+    return np.array([0.5 * math.erfc(-value / math.sqrt(2)) for value in z])
+
+
+def _quadrants(positive: NDArray[Any], high: NDArray[Any]) -> NDArray[np.float64]:
+    """Probabilities (or truths) of happy, tense, sad, calm, (n, 4)."""
+    v, a = positive.astype(float), high.astype(float)
+    return np.stack([v * a, (1 - v) * a, (1 - v) * (1 - a), v * (1 - a)], axis=1)

@@ -1,0 +1,249 @@
+"""Fitting a network to songs: one loop, which can be interrupted and resumed bit for bit."""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from streamer.features.mfcc import Mfcc
+from streamer.features.volume import Volume, VolumeState
+from streamer.network.config import NetworkConfig, Normalisation
+from streamer.network.hybrid import HybridNetwork
+from streamer.training.batches import Batch, Batches, Teachings
+from streamer.training.loss import Loss
+from streamer.training.material import Song
+from streamer.training.recipe import Recipe
+
+#: Told the epochs done, those in all, and the mean loss of the last.
+Report = Callable[[int, int, float], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """Averaged weights as ``weights.safetensors`` holds them, and what they expect as input."""
+
+    network: NetworkConfig
+    normalisation: Normalisation
+    weights: dict[str, NDArray[np.float32]]
+
+
+class Rows:
+    """Log bands to what the network is fed, by the very stages that listen live."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        features = recipe.features
+        self._mfcc = Mfcc(features)
+        self._volume = Volume(
+            recipe.volume, features.hop / features.sample_rate, 1 / math.sqrt(features.filters)
+        )
+        self.initial = self._volume.initial()
+
+    def of(
+        self, bands: NDArray[np.floating], states: Sequence[VolumeState]
+    ) -> tuple[NDArray[np.float32], list[VolumeState]]:
+        """Rows (batch, time, coefficients) of ``bands`` (batch, time, filters), a state each."""
+        rows = self._mfcc.from_log_mel(bands.astype(np.float64))
+        levelled = [self._volume.level(row, at) for row, at in zip(rows, states, strict=True)]
+        stacked = np.stack([row for row, _ in levelled]).astype(np.float32)
+        return stacked, [state for _, state in levelled]
+
+    def normalisation(self, songs: Sequence[Song]) -> Normalisation:
+        """Mean and deviation of each coefficient over every third song."""
+        every = [self.of(song.bands[None], [self.initial])[0][0] for song in songs[::3]]
+        rows = np.concatenate(every).astype(np.float64)
+        return Normalisation(
+            tuple(np.round(rows.mean(axis=0), 6).tolist()),
+            tuple(np.round(np.maximum(rows.std(axis=0), 1e-3), 6).tolist()),
+        )
+
+
+def fit(
+    recipe: Recipe,
+    songs: Sequence[Song],
+    *,
+    seed: int,
+    network: NetworkConfig | None = None,
+    epochs: int | None = None,
+    teachings: Teachings | None = None,
+    checkpoint: Path | None = None,
+    report: Report | None = None,
+) -> Fitted:
+    """Train on ``songs`` and return the averaged weights.
+
+    ``network`` and ``epochs`` replace the recipe's (for teachers). With a ``checkpoint`` file the
+    state is kept after each epoch, and a run that finds one goes on from there to the same weights
+    as without the interruption.
+    """
+    run = _Run(recipe, songs, seed, network or recipe.network, epochs, teachings)
+    if checkpoint is not None and checkpoint.is_file():
+        run.restore(torch.load(checkpoint, weights_only=True))
+    while run.done < run.epochs:
+        mean_loss = run.epoch()
+        if checkpoint is not None:
+            partial = checkpoint.with_suffix(".partial")
+            torch.save(run.keep(), partial)
+            partial.replace(checkpoint)
+        if report is not None:
+            report(run.done, run.epochs, mean_loss)
+    weights = {name: tensor.numpy().copy() for name, tensor in run.average.state_dict().items()}
+    return Fitted(run.network.config, run.normalisation, weights)
+
+
+class _Run:
+    """Everything that changes while a network is trained."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        songs: Sequence[Song],
+        seed: int,
+        network: NetworkConfig,
+        epochs: int | None,
+        teachings: Teachings | None,
+    ) -> None:
+        config = recipe.fit
+        torch.set_num_threads(os.cpu_count() or 1)
+        torch.manual_seed(seed)
+        self.config = config
+        self.epochs = epochs or config.epochs
+        self.done = 0
+        self._random = np.random.default_rng(seed)
+        self._rows = Rows(recipe)
+        self._batches = Batches(songs, recipe, teachings)
+        self.normalisation = self._rows.normalisation(songs)
+        self.network = HybridNetwork(network, self.normalisation, config.dropout)
+        _remember(self.network, config.memory_s, recipe.features.hop / recipe.features.sample_rate)
+        self.average = copy.deepcopy(self.network)
+        self._loss = Loss(recipe.loss)
+        parameters = [*self.network.parameters(), *self._loss.parameters()]
+        self._optimiser = torch.optim.AdamW(
+            [
+                # Weight decay is for matrices: biases and the loss's own numbers stay free.
+                {
+                    "params": [p for p in parameters if p.ndim > 1],
+                    "weight_decay": config.weight_decay,
+                },
+                {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+            ],
+            lr=config.learning_rate,
+            betas=(0.9, 0.99),
+        )
+        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self._optimiser,
+            config.learning_rate,
+            total_steps=self.epochs * self._batches.per_epoch + 1,
+            pct_start=0.15,
+            div_factor=10,
+            final_div_factor=100,
+        )
+        self._steps = 0
+        self._carried: tuple[Tensor, Tensor, list[VolumeState]] | None = None
+
+    def epoch(self) -> float:
+        """One pass over the songs; the mean loss."""
+        self.network.train()
+        losses = [self._step(batch) for batch in self._batches.epoch(self._random)]
+        self.done += 1
+        return float(np.mean(losses))
+
+    def keep(self) -> dict[str, Any]:
+        """The state, for ``restore``."""
+        return {
+            "done": self.done,
+            "steps": self._steps,
+            "random": self._random.bit_generator.state,
+            "torch_random": torch.get_rng_state(),
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "loss": self._loss.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "carried": self._kept_states(),
+        }
+
+    def _kept_states(self) -> tuple[Tensor, Tensor, list[tuple[float, int]]] | None:
+        if self._carried is None:
+            return None
+        hidden, cell, volumes = self._carried
+        return hidden, cell, [(volume.power, volume.heard) for volume in volumes]
+
+    def restore(self, kept: dict[str, Any]) -> None:
+        """Go on from a kept state."""
+        self.done, self._steps = kept["done"], kept["steps"]
+        self._random.bit_generator.state = kept["random"]
+        torch.set_rng_state(kept["torch_random"])
+        self.network.load_state_dict(kept["network"])
+        self.average.load_state_dict(kept["average"])
+        self._loss.load_state_dict(kept["loss"])
+        self._optimiser.load_state_dict(kept["optimiser"])
+        self._schedule.load_state_dict(kept["schedule"])
+        if kept["carried"] is not None:
+            hidden, cell, volumes = kept["carried"]
+            self._carried = hidden, cell, [VolumeState(*numbers) for numbers in volumes]
+
+    def _step(self, batch: Batch) -> float:
+        state, volumes = self._begin(len(batch.bands))
+        rows, volumes = self._rows.of(batch.bands, volumes)
+        outputs, (hidden, cell) = self.network(torch.from_numpy(rows), state)
+        self._carried = hidden.detach(), cell.detach(), volumes
+        loss = self._loss(
+            outputs,
+            *(torch.from_numpy(a) for a in (batch.targets, batch.weights, batch.sides, batch.tags)),
+            None if batch.taught is None else torch.from_numpy(batch.taught),
+        )
+        self._optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self._optimiser.step()
+        self._schedule.step()
+        self._steps += 1
+        # At the beginning the average would remember the random start.
+        decay = min(self.config.average, self._steps / (self._steps + 20))
+        with torch.no_grad():
+            pairs = zip(self.average.parameters(), self.network.parameters(), strict=True)
+            for mean, current in pairs:
+                mean.lerp_(current, 1 - decay)
+        return float(loss.detach())
+
+    def _begin(self, size: int) -> tuple[tuple[Tensor, Tensor], list[VolumeState]]:
+        """The states that a batch begins in: fresh ones, and ends of other songs."""
+        hidden, cell = self.network.initial(size)
+        volumes = [self._rows.initial] * size
+        if self._carried is None:
+            return (hidden, cell), volumes
+        order = self._random.permutation(size)
+        goes_on = self._random.random(size) < self.config.carry
+        mask = torch.from_numpy(goes_on.astype(np.float32))[None, :, None]
+        hidden = self._carried[0][:, order] * mask
+        cell = self._carried[1][:, order] * mask
+        for index in np.flatnonzero(goes_on):
+            volumes[index] = self._carried[2][order[index]]
+        return (hidden, cell), volumes
+
+
+def _remember(network: HybridNetwork, longest_s: float, hop_s: float) -> None:
+    """Begin the last layer's forget gates with memories from a frame to ``longest_s`` seconds.
+
+    Source: Tallec and Ollivier 2018, "Can recurrent neural networks warp time?".
+    """
+    if longest_s <= hop_s:
+        return
+    units, layer = network.config.lstm, network.config.layers - 1
+    with torch.no_grad():
+        forget = torch.rand(units) * math.log(longest_s / hop_s)
+        bias = getattr(network.lstm, f"bias_ih_l{layer}")
+        bias.zero_()
+        getattr(network.lstm, f"bias_hh_l{layer}").zero_()
+        bias[units : 2 * units] = forget
+        bias[:units] = -forget
+        network.head.bias[2:] = -1.6  # deviations begin near .2

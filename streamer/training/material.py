@@ -1,0 +1,86 @@
+"""What a network is trained on: every clip's log bands beside its labels, cached on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.errors import DatasetError, StreamerError
+from streamer.features.mfcc import FeatureConfig
+from streamer.training.dataset import Clip
+from streamer.training.listening import log_mel_of
+
+#: Told how many of how many are done.
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Song:
+    """A clip and its ``bands`` (frames, filters), half precision natural logs of power.
+
+    ``ends`` (frames,) are the times in seconds at which the frames end.
+    """
+
+    clip: Clip
+    bands: NDArray[np.float16]
+    ends: NDArray[np.float64]
+
+
+def prepare(
+    clips: Sequence[Clip],
+    features: FeatureConfig,
+    cache: Path,
+    progress: Progress | None = None,
+    processes: int | None = None,
+) -> list[Song]:
+    """The songs of ``clips``; bands are taken from ``cache`` where an earlier run left them.
+
+    Raises ``DatasetError`` where a clip cannot be read or is shorter than a frame.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    tasks = [(clip.path, features, cache / _name(clip.path, features)) for clip in clips]
+    missing = [task for task in tasks if not task[2].is_file()]
+    done = len(tasks) - len(missing)
+    with multiprocessing.get_context("spawn").Pool(processes or os.cpu_count()) as pool:
+        # An interrupted run keeps what it had: each file appears whole or not at all.
+        for failure in pool.imap_unordered(_extract, missing, chunksize=8) if missing else ():
+            if failure:
+                raise DatasetError(failure)
+            done += 1
+            if progress is not None:
+                progress(done, len(tasks))
+    songs = []
+    for clip, (_, _, file) in zip(clips, tasks, strict=True):
+        bands = np.load(file, allow_pickle=False)
+        if not len(bands):
+            raise DatasetError(f"{clip.path} is shorter than one frame")
+        ends = np.arange(len(bands)) * features.hop + features.frame
+        songs.append(Song(clip, bands, ends / features.sample_rate))
+    return songs
+
+
+def _name(path: Path, features: FeatureConfig) -> str:
+    status = path.stat()
+    facts = [str(path.resolve()), status.st_size, status.st_mtime_ns, asdict(features)]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24] + ".npy"
+
+
+def _extract(task: tuple[Path, FeatureConfig, Path]) -> str | None:
+    """Write one clip's bands; the sentence of a failure."""
+    path, features, file = task
+    try:
+        bands = log_mel_of(path, features)
+    except StreamerError as error:
+        return str(error)
+    partial = file.with_suffix(f".{os.getpid()}.npy")
+    np.save(partial, bands)
+    partial.replace(file)
+    return None

@@ -1,0 +1,150 @@
+"""A recipe: every choice of a training run, read from a TOML file.
+
+The shipped models' recipes lie in ``streamer/training/recipes``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from streamer.errors import DatasetError
+from streamer.features.mfcc import FeatureConfig
+from streamer.features.volume import VolumeConfig
+from streamer.network.config import Convolution, NetworkConfig
+from streamer.training.augmentation import AugmentationConfig
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True, slots=True)
+class LossConfig:
+    """Weights of the loss's parts.
+
+    ``concordance``: 1 - CCC of each axis over the batch. ``likelihood``: Gaussian negative log
+    likelihood, which the deviations learn from. ``sides``: cross-entropy of the sides of each axis
+    of clips judged by quadrant. ``tags``: 1 - r with those clips' coarse numbers. ``teachers``:
+    1 - CCC with the teachers' mean.
+    """
+
+    concordance: float = 1.0
+    likelihood: float = 0.15
+    sides: float = 1.0
+    tags: float = 0.3
+    teachers: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class FitConfig:
+    """The schedule.
+
+    ``batch`` sequences of ``crop_s`` seconds, of which a share ``quadrant_share`` are clips judged
+    by quadrant; labels before ``settle_s`` are not learnt from; with probability ``carry`` a
+    sequence begins in the state in which another song ended. ``average``: decay of the moving
+    average of the weights, which is what is kept. ``memory_s``: forget gates begin with memories
+    up to this long (Tallec and Ollivier 2018). ``calibration_share`` of the songs are kept from
+    training to calibrate the outputs on.
+    """
+
+    epochs: int
+    batch: int
+    crop_s: float
+    quadrant_share: float
+    learning_rate: float
+    weight_decay: float
+    dropout: float
+    settle_s: float
+    carry: float
+    average: float
+    memory_s: float
+    calibration_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherConfig:
+    """An ensemble whose mean the network learns beside the labels; ``count`` 0 for none.
+
+    Each teacher is a network of ``network``'s sizes, trained by the same recipe without teachers
+    on the same songs from another seed.
+    """
+
+    count: int
+    epochs: int
+    network: NetworkConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All of it. ``seed`` is the default one."""
+
+    features: FeatureConfig
+    volume: VolumeConfig
+    network: NetworkConfig
+    fit: FitConfig
+    silence_db: float
+    seed: int = 0
+    loss: LossConfig = field(default_factory=LossConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    teachers: TeacherConfig | None = None
+
+
+def read_recipe(recipe: str | Path, changes: dict[str, Any] | None = None) -> Recipe:
+    """The recipe of a shipped name or of a file, with ``changes`` by dotted name (ablations).
+
+    Raises ``DatasetError`` where there is none or a field is missing, unknown or out of range.
+    """
+    path = Path(recipe)
+    if not path.suffix and not path.exists():
+        path = RECIPES / f"{recipe}.toml"
+    try:
+        record = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        known = ", ".join(sorted(file.stem for file in RECIPES.glob("*.toml")))
+        raise DatasetError(
+            f"there is no recipe {recipe}: name a TOML file or one of {known}"
+        ) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DatasetError(f"recipe {path} cannot be read: {error}") from None
+    for name, value in (changes or {}).items():
+        *outer, last = name.split(".")
+        place = record
+        for part in outer:
+            place = place.setdefault(part, {})
+        place[last] = value
+    try:
+        built = _build(Recipe, record, "recipe")
+    except (TypeError, ValueError) as error:
+        raise DatasetError(f"recipe {path}: {error}") from None
+    assert isinstance(built, Recipe)
+    return built
+
+
+def _build(kind: Any, value: Any, where: str) -> Any:
+    """``value`` (from TOML) as the annotated type ``kind``."""
+    if kind is NetworkConfig and isinstance(value, dict):
+        layers = [Convolution(*layer) for layer in value.get("convolutions", [])]
+        value = value | {"convolutions": tuple(layers)}
+        return NetworkConfig(**value)
+    if dataclasses.is_dataclass(kind):
+        if not isinstance(value, dict):
+            raise ValueError(f"{where} must be a table")
+        hints = typing.get_type_hints(typing.cast(type, kind))
+        unknown = value.keys() - hints.keys()
+        if unknown:
+            raise ValueError(f"{where} has an unknown field {min(unknown)!r}")
+        parts = {name: _build(hints[name], item, f"{where}.{name}") for name, item in value.items()}
+        return typing.cast(Any, kind)(**parts)
+    optional = [option for option in typing.get_args(kind) if dataclasses.is_dataclass(option)]
+    if optional:
+        return _build(optional[0], value, where)
+    if typing.get_origin(kind) is tuple:
+        return tuple(float(item) for item in value)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind in (int, float, bool, str) and type(value) is not kind:
+        raise ValueError(f"{where} must be of type {kind.__name__}")
+    return value

@@ -1,0 +1,114 @@
+"""Training a model: inner split, teachers, network, calibration."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from streamer.errors import DatasetError
+from streamer.network.model import Model, load_model, save_model
+from streamer.training.batches import Floats
+from streamer.training.calibration import calibrated, judge
+from streamer.training.fit import Report, Rows, fit
+from streamer.training.material import Song
+from streamer.training.recipe import Recipe
+
+#: Makes the report of a stage ("teacher 1 of 3", "network") of a run.
+Stage = Callable[[str], Report | None]
+
+
+def inner_split(songs: Sequence[Song], share: float, seed: int) -> tuple[list[Song], list[Song]]:
+    """Songs to train on, and those (about ``share`` of the labelled ones) to calibrate on.
+
+    Decided by the name of the group (song, or artist) and the seed alone.
+    """
+
+    def kept_back(song: Song) -> bool:
+        if song.clip.sides is not None:
+            return False
+        digest = hashlib.sha256(f"{seed} {song.clip.group}".encode()).digest()
+        return int.from_bytes(digest[:8]) / 2**64 < share
+
+    back = [kept_back(song) for song in songs]
+    return (
+        [song for song, held in zip(songs, back, strict=True) if not held],
+        [song for song, held in zip(songs, back, strict=True) if held],
+    )
+
+
+def train(
+    recipe: Recipe,
+    songs: Sequence[Song],
+    directory: Path,
+    *,
+    seed: int,
+    stage: Stage = lambda _: None,
+    resume: bool = False,
+) -> Model:
+    """Train on ``songs`` and write a model directory, which is returned loaded.
+
+    Raises ``DatasetError`` where there is nothing to learn from, or ``directory`` holds an
+    unfinished run and ``resume`` was not asked for. A finished directory is loaded as it is when
+    resuming.
+    """
+    if not songs:
+        raise DatasetError("there are no songs to train on")
+    work = directory / "unfinished"
+    if work.is_dir() and not resume:
+        raise DatasetError(f"{directory} holds an unfinished run: give --resume, or another --out")
+    if resume and not work.is_dir() and (directory / "config.json").is_file():
+        return load_model(directory)
+    work.mkdir(parents=True, exist_ok=True)
+
+    learnt, kept_back = inner_split(songs, recipe.fit.calibration_share, seed)
+    teachings = _teach(recipe, learnt, work, seed, stage) if recipe.teachers else None
+    fitted = fit(
+        recipe,
+        learnt,
+        seed=seed,
+        teachings=teachings,
+        checkpoint=work / "network.pt",
+        report=stage("network"),
+    )
+    model = calibrated(recipe, fitted, kept_back, directory.name)
+    by_dataset: dict[str, list[str]] = {}
+    for song in songs:  # those calibrated on are known to the model too
+        by_dataset.setdefault(song.clip.dataset, []).append(song.clip.song)
+    known = {name: tuple(members) for name, members in by_dataset.items()}
+    save_model(directory, dataclasses.replace(model.config, songs=known), model.weights)
+    for file in work.iterdir():
+        file.unlink()
+    work.rmdir()
+    return load_model(directory)
+
+
+def _teach(
+    recipe: Recipe, songs: Sequence[Song], work: Path, seed: int, stage: Stage
+) -> dict[tuple[str, str], Floats]:
+    """The mean of the teachers' words on every frame of every song, calibrated to no scale."""
+    assert recipe.teachers is not None
+    rows = Rows(recipe)
+    words = {
+        (song.clip.dataset, song.clip.song): np.zeros((len(song.bands), 2), np.float32)
+        for song in songs
+    }
+    count = recipe.teachers.count
+    for number in range(count):
+        fitted = fit(
+            recipe,
+            songs,
+            seed=seed * 1000 + number + 1,
+            network=recipe.teachers.network,
+            epochs=recipe.teachers.epochs,
+            checkpoint=work / f"teacher-{number}.pt",
+            report=stage(f"teacher {number + 1} of {count}"),
+        )
+        teacher = calibrated(recipe, fitted, (), "teacher")
+        for song in songs:
+            word = judge(teacher, rows, song)[:, :2] / count
+            words[song.clip.dataset, song.clip.song] += word
+    return words
