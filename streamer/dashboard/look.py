@@ -1,8 +1,9 @@
 """What a terminal can show, and which inks the picture is drawn with.
 
-The colours are those of Okabe and Ito ("Color Universal Design", 2008), which colour-blind readers
-can tell apart, moved to a lightness that reads on black and on white alike. Nothing is said by
-colour alone: everything coloured has a word, a place or a mark of its own.
+The hues are those of Okabe and Ito ("Color Universal Design", 2008), moved to a lightness that
+reads on black and on white alike, and apart again until simulated colour-blind eyes tell them from
+each other (the tests hold both). Nothing is said by colour alone: everything coloured has a word, a
+place or a mark of its own.
 """
 
 from __future__ import annotations
@@ -10,16 +11,16 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
-from rich.color import Color, ColorType
+from rich.color import Color
 from rich.console import Console
 from rich.style import Style
 
 #: Ink: (true colour, name among the 16). The 16 belong to the theme of the terminal.
 INKS: dict[str, tuple[str, str]] = {
-    "happy": ("#c27c00", "yellow"),
-    "tense": ("#d55e00", "red"),
-    "sad": ("#2c7fb8", "blue"),
-    "calm": ("#009e73", "green"),
+    "happy": ("#bf8a00", "yellow"),
+    "tense": ("#bf3f2a", "red"),
+    "sad": ("#2f6fd0", "blue"),
+    "calm": ("#00a386", "green"),
     "valence": ("#3a8fd0", "cyan"),
     "arousal": ("#c06a9a", "magenta"),
     "warn": ("#d55e00", "red"),
@@ -66,8 +67,3 @@ def _style(colours: str, name: str, bold: bool, dim: bool) -> Style:
         # Parsed as one of the 16, so that the theme of the terminal decides.
         return Style(color=Color.parse(colour), bold=bold or None, dim=dim or None)
     return Style(color=colour, bold=bold or None, dim=dim or None)
-
-
-def is_themed(style: Style) -> bool:
-    """Whether a style leaves its colours to the terminal's own theme."""
-    return style.color is None or style.color.type is ColorType.STANDARD

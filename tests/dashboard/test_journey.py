@@ -157,9 +157,7 @@ def test_the_end_brings_the_real_time_factor() -> None:
 
 
 moments = st.lists(
-    st.tuples(
-        st.floats(0.01, 3.0), st.floats(-1, 1), st.floats(-1, 1), st.sampled_from("eeeesg")
-    ),
+    st.tuples(st.floats(0.01, 3.0), st.floats(-1, 1), st.floats(-1, 1), st.sampled_from("eeeesg")),
     max_size=80,
 )
 

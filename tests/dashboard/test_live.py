@@ -1,0 +1,280 @@
+"""The running screen: what is written makes the picture, and no more than needed is written."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+
+import pytest
+from rich.console import Console
+from scripted_session import HOP_S, Script, start
+
+from streamer.dashboard.live import Dashboard
+from streamer.dashboard.look import Look
+from streamer.dashboard.picture import render
+from streamer.sinks.history import History, Snapshot
+
+TOKEN = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])|([^\x1b])", re.DOTALL)
+
+
+class Screen:
+    """A terminal just good enough to hold what the dashboard writes."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, dict[int, str]] = {}
+        self.modes: list[str] = []
+
+    def feed(self, written: str) -> None:
+        x = y = 0
+        for arguments, command, character in TOKEN.findall(written):
+            if command == "H":
+                row, _, column = arguments.partition(";")
+                y, x = int(row or 1) - 1, int(column or 1) - 1
+            elif command == "J":
+                self.rows.clear()
+            elif command in "hl" and command:
+                self.modes.append(arguments + command)
+            elif character and character >= " ":
+                self.rows.setdefault(y, {})[x] = character
+                x += 1
+
+    def text(self, size: tuple[int, int]) -> list[str]:
+        return [
+            "".join(self.rows.get(y, {}).get(x, " ") for x in range(size[0]))
+            for y in range(size[1])
+        ]
+
+
+class Desk:
+    """A dashboard on a terminal of our own, its clock and its keys moved by hand."""
+
+    def __init__(self, size: tuple[int, int] = (100, 30), cost: float = 0.0) -> None:
+        self.file = io.StringIO()
+        self.console = Console(
+            file=self.file,
+            width=size[0],
+            height=size[1],
+            force_terminal=True,
+            color_system="truecolor",
+            legacy_windows=False,
+            _environ={},
+        )
+        self.now = 0.0
+        self.history = History(clock=lambda: 0.0)
+        self.history.write(start())
+        self.script = Script(self.history)
+        self.typed = ""
+        self.called: list[str] = []
+        self.closed = 0
+        self.screen = Screen()
+        self.dashboard = Dashboard(
+            self.history,
+            self.console,
+            on_quit=lambda: self.called.append("quit"),
+            on_reset=lambda: self.called.append("reset"),
+            open_keys=lambda: self,  # type: ignore[return-value, arg-type]
+            clock=lambda: self.now,
+        )
+        live = self.dashboard.live
+        live.auto_refresh = False
+        spent = iter(range(1 << 30))
+        live._cpu = lambda: next(spent) * cost
+
+    def poll(self) -> str:
+        typed, self.typed = self.typed, ""
+        return typed
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def turn(self, seconds: float = 0.1) -> int:
+        """Let time go on and the refresh thread take its turn; returns what it wrote."""
+        self.now += seconds
+        before = len(self.file.getvalue())
+        self.dashboard.live.refresh()
+        return len(self.file.getvalue()) - before
+
+    def shown(self, size: tuple[int, int] = (100, 30)) -> list[str]:
+        self.screen.feed(self.file.getvalue())
+        self.file.seek(0)
+        self.file.truncate()
+        return self.screen.text(size)
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def expected(desk: Desk, hint: str = "q quit  r new song  space freeze") -> list[str]:
+    return render(desk.history.snapshot(), (100, 30), Look.of(desk.console), hint).text()
+
+
+def test_what_is_written_bit_by_bit_is_the_picture(desk: Desk) -> None:
+    """After any number of partial updates the screen shows exactly the pure picture."""
+    with desk.dashboard:
+        for _ in range(60):
+            desk.script.advance(1.3)
+            desk.turn()
+            assert desk.shown() == expected(desk)
+
+
+def test_less_is_written_than_shown(desk: Desk) -> None:
+    """An update of a moving picture writes a part of it only."""
+    with desk.dashboard:
+        desk.script.advance(30.0)
+        whole = desk.turn()
+        sizes = []
+        for _ in range(20):
+            desk.script.advance(3 * HOP_S)
+            sizes.append(desk.turn())
+    assert whole > 3000
+    assert sum(sizes) / len(sizes) < whole / 2
+
+
+def test_nothing_is_written_where_nothing_changed(desk: Desk) -> None:
+    """A paused stream costs no output."""
+    with desk.dashboard:
+        desk.script.advance(3.0)
+        assert desk.turn() > 0
+        assert [desk.turn() for _ in range(10)] == [0] * 10
+
+
+def test_scribbles_are_healed(desk: Desk) -> None:
+    """What another program wrote over the picture is gone after some seconds."""
+    with desk.dashboard:
+        for _ in range(3):
+            desk.script.advance(1.0)
+            desk.turn(1.0)
+        desk.file.write("\x1b[5;5HALSA lib pcm.c: underrun\x1b[8;1Hrubbish")
+        assert "rubbish" in "\n".join(desk.shown())
+        for _ in range(3):
+            desk.script.advance(1.0)
+            desk.turn(2.0)
+        assert desk.shown() == expected(desk)
+
+
+def test_a_resize_is_followed_at_once(desk: Desk) -> None:
+    """The next turn draws for the new size on a cleared screen, even if nothing else changed."""
+    with desk.dashboard:
+        desk.script.advance(5.0)
+        desk.turn()
+        for size in ((60, 16), (140, 40), (50, 5)):
+            desk.console.size = size  # type: ignore[assignment]
+            desk.turn()
+            hint = "q quit  r new song  space freeze" if size[0] >= 80 else "q  r  space"
+            lines = render(desk.history.snapshot(), size, Look.of(desk.console), hint).text()
+            assert desk.shown(size)[: len(lines)] == lines
+
+
+def test_the_rate_falls_when_drawing_is_dear() -> None:
+    """Drawing that takes 50 ms each time is done twice a second, not twelve times."""
+    desk = Desk(cost=0.05)
+    with desk.dashboard:
+        for _ in range(120):
+            desk.script.advance(3 * HOP_S)
+            desk.turn(1 / 12)
+    assert 15 <= desk.dashboard.live.pictures <= 22
+
+
+def test_keys_do_what_they_say(desk: Desk) -> None:
+    """Q asks for the end, r for a new song; other keys do nothing."""
+    with desk.dashboard:
+        desk.typed = "x\x1b[Ar"
+        desk.turn()
+        assert desk.called == ["reset"]
+        desk.typed = "Q"
+        desk.turn()
+        assert desk.called == ["reset", "quit"]
+
+
+def test_space_freezes_the_picture_and_lets_it_go(desk: Desk) -> None:
+    """Frozen, the picture stands and says so; released, it shows the present."""
+    with desk.dashboard:
+        desk.script.advance(5.0)
+        desk.turn()
+        desk.typed = " "
+        desk.turn()
+        still = desk.shown()
+        assert still[-1].rstrip().endswith("FROZEN at 0:04: space goes on")
+        desk.script.advance(5.0)
+        desk.turn()
+        assert desk.shown() == still
+        desk.typed = " "
+        desk.turn()
+        assert desk.shown() == expected(desk)
+
+
+def test_the_terminal_gets_everything_back(desk: Desk) -> None:
+    """Alternate screen and cursor are taken and given back in order, the keys closed once."""
+    with desk.dashboard:
+        desk.turn()
+    desk.shown()
+    assert desk.screen.modes == ["?1049h", "?25l", "?25h", "?1049l"]
+    assert desk.closed == 1
+
+
+def test_an_exception_inside_gives_the_terminal_back(desk: Desk) -> None:
+    """An error in the session passes through after the terminal was restored."""
+    with pytest.raises(KeyError), desk.dashboard:
+        raise KeyError("inside")
+    desk.shown()
+    assert desk.screen.modes[-2:] == ["?25h", "?1049l"]
+    assert desk.closed == 1
+
+
+def test_it_can_be_put_aside_and_taken_up_again(desk: Desk) -> None:
+    """After a suspension the whole picture is drawn anew."""
+    with desk.dashboard:
+        desk.script.advance(5.0)
+        desk.turn()
+        desk.dashboard.suspend()
+        desk.shown()
+        assert desk.screen.modes[-1] == "?1049l"
+        desk.screen = Screen()
+        desk.dashboard.resume()
+        desk.turn()
+        assert desk.shown() == expected(desk)
+
+
+class Broken:
+    """A history that cannot be read."""
+
+    def __init__(self, failure: Callable[[], Exception]) -> None:
+        self.failure = failure
+
+    def snapshot(self) -> Snapshot:
+        raise self.failure()
+
+
+def test_a_fault_of_drawing_shows_at_the_end_and_stops_nothing() -> None:
+    """The session inside goes on; the fault is raised when the dashboard is left."""
+    desk = Desk()
+    done = []
+    dashboard = Dashboard(
+        Broken(lambda: ZeroDivisionError("a fault")), desk.console, open_keys=lambda: None
+    )
+    with pytest.raises(ZeroDivisionError, match="a fault"), dashboard:
+        dashboard.live.refresh()
+        done.append("the session")
+    assert done == ["the session"]
+    desk.shown()
+    assert desk.screen.modes[-2:] == ["?25h", "?1049l"]
+
+
+def test_a_terminal_that_is_gone_is_no_failure() -> None:
+    """When the window was closed there is nobody to draw for, and nothing to complain about."""
+    desk = Desk()
+    dashboard = Dashboard(Broken(lambda: OSError(5, "gone")), desk.console, open_keys=lambda: None)
+    with dashboard:
+        dashboard.live.refresh()
+    assert dashboard.live.failure is None
+
+
+def test_it_fits_only_a_terminal_that_can_move_its_cursor() -> None:
+    """A pipe and a dumb terminal get no dashboard."""
+    assert Dashboard.fits(Console(file=io.StringIO(), force_terminal=True, _environ={}))
+    assert not Dashboard.fits(Console(file=io.StringIO(), _environ={}))
+    dumb = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": "dumb"})
+    assert not Dashboard.fits(dumb)
