@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from streamer.events import Start as Start
     from streamer.network.model import Model as Model
     from streamer.network.model import load_model as load_model
+    from streamer.pool import TrackerPool as TrackerPool
     from streamer.session import Session as Session
+    from streamer.stages import TrackerState as TrackerState
     from streamer.tracker import EmotionTracker as EmotionTracker
-    from streamer.tracker import TrackerState as TrackerState
 
 _HOMES = {
     "End": "streamer.events",
@@ -35,7 +36,8 @@ _HOMES = {
     "load_model": "streamer.network.model",
     "Session": "streamer.session",
     "EmotionTracker": "streamer.tracker",
-    "TrackerState": "streamer.tracker",
+    "TrackerPool": "streamer.pool",
+    "TrackerState": "streamer.stages",
 }
 
 __all__ = [
@@ -48,6 +50,7 @@ __all__ = [
     "Notice",
     "Session",
     "Start",
+    "TrackerPool",
     "TrackerState",
     "__version__",
     "load_model",

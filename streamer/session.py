@@ -17,13 +17,14 @@ import streamer
 from streamer.audio.pacing import Clock, SystemClock
 from streamer.audio.resample import Resampled, Skipped
 from streamer.audio.source import Remark, Samples
+from streamer.cadence import Cadence
 from streamer.errors import OutputError
 from streamer.events import End, Estimate, Gap, Notice, Start
 from streamer.latency import Latency
 from streamer.sinks.delivery import Delivery
 from streamer.sinks.sink import Sink
 from streamer.stopping import Stop, Stopped
-from streamer.tracker import Cadence, EmotionTracker
+from streamer.tracker import EmotionTracker
 
 
 class Watcher(Sink, Protocol):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from streamer.features.state import State
@@ -40,13 +40,52 @@ class Loudness:
 
         Over the first second the mean is over what was heard so far.
         """
+        levels, (after,) = self.measure_streams(frames, [len(frames)], [state])
+        return levels, after
+
+    def measure_streams(
+        self,
+        frames: NDArray[np.float64],
+        lengths: Sequence[int],
+        states: Sequence[LoudnessState],
+    ) -> tuple[NDArray[np.float64], list[LoudnessState]]:
+        """``measure`` for several streams, their ``frames`` one after the other.
+
+        ``lengths`` says how many frames each stream has.
+        """
         if not len(frames):
-            return np.empty(0), state
+            return np.empty(0), list(states)
         newest = frames[:, -self._newest :]
         squares = np.einsum("ij,ij->i", newest, newest) / self._newest
-        powers = np.concatenate([state.powers, squares])
-        heard = np.minimum(state.heard + np.arange(1, len(frames) + 1), self._hops)
-        mean = sliding_window_view(powers, self._hops).sum(axis=1) / heard
+        # Each stream's earlier powers, then its new ones; and where each of these is.
+        joined: list[NDArray[np.float64]] = []
+        places: list[NDArray[np.intp]] = []
+        counts: list[NDArray[np.intp]] = []
+        begin = earlier = 0
+        for length, state in zip(lengths, states, strict=True):
+            joined += (state.powers, squares[begin : begin + length])
+            new = np.arange(length)
+            places.append(new + (begin + earlier))
+            counts.append(new + (state.heard + 1))
+            begin += length
+            earlier += self._hops - 1
+        powers = np.concatenate(joined)
+        seconds = np.ndarray(
+            (len(powers) - self._hops + 1, self._hops), powers.dtype, powers, 0, 2 * powers.strides
+        )
+        sums = seconds.sum(axis=1) if len(lengths) == 1 else seconds[_joined(places)].sum(axis=1)
+        heard = np.minimum(_joined(counts), self._hops)
         # 10^-12 is -120 dB: silence has a level too, and no infinity.
-        levels = 10 * np.log10(np.maximum(mean, 10 ** (FLOOR_DB / 10)))
-        return levels, LoudnessState(powers[len(frames) :].copy(), int(heard[-1]))
+        levels = 10 * np.log10(np.maximum(sums / heard, 10 ** (FLOOR_DB / 10)))
+
+        after: list[LoudnessState] = []
+        end = 0
+        for length, state in zip(lengths, states, strict=True):
+            end += self._hops - 1 + length
+            heard_now = min(state.heard + length, self._hops)
+            after.append(LoudnessState(powers[end - self._hops + 1 : end].copy(), heard_now))
+        return levels, after
+
+
+def _joined(parts: list[NDArray[np.intp]]) -> NDArray[np.intp]:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

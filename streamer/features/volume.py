@@ -7,8 +7,9 @@ exactly. This running level is the one thing besides the LSTM that remembers.
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -73,16 +74,32 @@ class Volume:
 
         Row by row, from rows up to it alone; the same whatever the cuts.
         """
+        levelled, (after,) = self.level_streams(rows, [len(rows)], [state])
+        return levelled, after
+
+    def level_streams(
+        self, rows: NDArray[np.float64], lengths: Sequence[int], states: Sequence[VolumeState]
+    ) -> tuple[NDArray[np.float64], list[VolumeState]]:
+        """``level`` for several streams, their ``rows`` one after the other.
+
+        ``lengths`` says how many rows each stream has.
+        """
         if self.config.first == "raw" or not len(rows):
-            return rows, state
+            return rows, list(states)
         logs = rows[:, 0] * self._scale
-        power, heard = state.power, state.heard
-        levels = np.empty(len(rows))
-        for index, current in enumerate(np.exp(logs).tolist()):
-            heard = min(heard + 1, self._longest)
-            power += (current - power) / heard
-            levels[index] = math.log(power)
+        powers = iter(np.exp(logs).tolist())
+        running: list[float] = []
+        after: list[VolumeState] = []
+        for length, state in zip(lengths, states, strict=True):
+            power, heard = state.power, state.heard
+            for current in islice(powers, length):
+                heard = min(heard + 1, self._longest)
+                power += (current - power) / heard
+                running.append(power)
+            after.append(VolumeState(power, heard))
+        relative = logs - np.log(running)
+        np.maximum(relative, self.config.floor, out=relative)
+        np.minimum(relative, self.config.ceiling, out=relative)
         levelled = rows.copy()
-        relative = np.clip(logs - levels, self.config.floor, self.config.ceiling)
         levelled[:, 0] = relative / self._scale
-        return levelled, VolumeState(power, heard)
+        return levelled, after

@@ -1,0 +1,69 @@
+"""The two ways to convolve, and sequences of unequal lengths."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamer.network.config import Convolution
+from streamer.network.convolution import Sliding, Unrolled, build
+from streamer.network.model import Model
+from streamer.network.runtime import LstmState
+
+
+@given(
+    width=st.integers(1, 5),
+    stride=st.integers(1, 4),
+    channels=st.integers(1, 3),
+    positions=st.integers(5, 12),
+    frames=st.integers(0, 4),
+)
+def test_unrolled_and_sliding_convolutions_are_the_same(
+    width: int, stride: int, channels: int, positions: int, frames: int
+) -> None:
+    """Both kinds of layer give what a convolution spelt out in loops gives."""
+    random = np.random.default_rng(width + 10 * stride)
+    kernel = random.normal(size=(width, channels, 2)).astype(np.float32)
+    bias = random.normal(size=2).astype(np.float32)
+    rows = random.normal(size=(frames, positions * channels)).astype(np.float32)
+    new = (positions - width) // stride + 1
+    windows = rows.reshape(frames, positions, channels)
+    expected = np.zeros((frames, new, 2))
+    for place in range(new):
+        window = windows[:, place * stride : place * stride + width]
+        expected[:, place] = np.einsum("fwc,wco->fo", window, kernel) + bias
+    expected = np.maximum(expected, 0).reshape(frames, new * 2)
+    for kind in (Unrolled, Sliding):
+        found = kind(kernel, bias, stride, positions)(rows)
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("positions", "kind"), [(20, Unrolled), (400, Sliding)])
+def test_large_layers_slide(positions: int, kind: type) -> None:
+    """A layer is unrolled only where its matrix stays small."""
+    weight = np.ones((8, 1, 1, 5), dtype=np.float32)
+    assert isinstance(build(weight, np.zeros(8, np.float32), Convolution(8, 5, 1), positions), kind)
+
+
+@given(lengths=st.lists(st.integers(0, 9), min_size=1, max_size=7))
+def test_streams_of_unequal_lengths_are_independent(small_model: Model, lengths: list[int]) -> None:
+    """Streams side by side give the outputs and final states of each one alone."""
+    random = np.random.default_rng(3)
+    runtime = small_model.runtime
+    shape = runtime.initial(len(lengths)).hidden.shape
+    state = LstmState(*random.uniform(-0.9, 0.9, (2, *shape)).astype(np.float32))
+    rows = random.normal(0.5, 4, (sum(lengths), 20)).astype(np.float32)
+    outputs, after = runtime.forward_streams(rows, lengths, state)
+    assert outputs.shape == (sum(lengths), 4)
+    begin = 0
+    for length, lone, ended in zip(lengths, state.parted(), after.parted(), strict=True):
+        expected, final = runtime.forward(rows[None, begin : begin + length], lone)
+        np.testing.assert_allclose(outputs[begin : begin + length], expected[0], atol=1e-5)
+        np.testing.assert_allclose(ended.hidden, final.hidden, atol=1e-5)
+        np.testing.assert_allclose(ended.cell, final.cell, atol=1e-5)
+        begin += length
+    again = LstmState.joined(after.parted())
+    assert again == after
