@@ -10,6 +10,8 @@ from streamer.dashboard.canvas import Canvas
 
 #: Lines of cells that a word takes: seven dots above the base line, two below.
 LARGE = 5
+#: Cells across of the longest word of the plane.
+LONGEST = 42
 
 _DRAWN = {
     "a": "    /    / ## /   #/ ###/#  #/ ###",
@@ -43,8 +45,11 @@ _DRAWN = {
 
 
 @functools.lru_cache(maxsize=64)
-def large(word: str) -> tuple[str, ...] | None:
-    """The lines of a word in large letters, or ``None`` where a letter is not drawn here."""
+def large(word: str, scale: int = 1) -> tuple[str, ...] | None:
+    """The lines of a word in large letters, or ``None`` where a letter is not drawn here.
+
+    ``scale`` multiplies width and height; the height is ``LARGE`` lines at 1.
+    """
     if not word or any(letter not in _DRAWN for letter in word):
         return None
     rows = [""] * (2 * LARGE)
@@ -53,18 +58,19 @@ def large(word: str) -> tuple[str, ...] | None:
         width = len(drawn[0])
         for y in range(len(rows)):
             rows[y] += (drawn[y] if y < len(drawn) else "").ljust(width) + " "
+    rows = ["".join(dot * scale for dot in row) for row in rows for _ in range(scale)]
     halves = {"  ": " ", "# ": "▀", " #": "▄", "##": "█"}
     return tuple(
-        "".join(halves[a + b] for a, b in zip(upper, lower, strict=True))[:-1]
+        "".join(halves[a + b] for a, b in zip(upper, lower, strict=True))[:-scale]
         for upper, lower in zip(rows[::2], rows[1::2], strict=True)
     )
 
 
 def write_large(
-    canvas: Canvas, x: int, y: int, word: str, ink: Style, *, width: int, unicode: bool
+    canvas: Canvas, x: int, y: int, word: str, ink: Style, *, width: int, scale: int
 ) -> bool:
     """Write a word in large letters if it fits in ``width`` cells; says whether it did."""
-    lines = large(word) if unicode else None
+    lines = large(word, scale)
     if lines is None or len(lines[0]) > width:
         return False
     for row, line in enumerate(lines):

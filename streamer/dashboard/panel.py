@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamer.dashboard.canvas import Canvas
-from streamer.dashboard.lettering import LARGE, write_large
+from streamer.dashboard.lettering import LARGE, LONGEST, write_large
 from streamer.dashboard.look import BOLD, DIM, PLAIN, Look
 from streamer.events import QUADRANTS
 from streamer.sinks.history import Snapshot
@@ -15,21 +15,24 @@ _ZEROS_S = 3.0
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 #: Cells for the name before a bar and for the value after it.
 _NAME, _VALUE = 9, 7
+_WIDEST_BAR = 64
 
 
 def draw_panel(
     canvas: Canvas, left: int, top: int, width: int, height: int, snapshot: Snapshot, look: Look
 ) -> None:
     """Draw into a rectangle of the canvas; what has no room is left out, the least needed first."""
-    word_rows = LARGE if height >= LARGE + 8 else 1
+    scale = 2 if width >= 2 * LONGEST and height >= 2 * LARGE + 12 else 1
+    word_rows = scale * LARGE if height >= LARGE + 8 else 1
     spare = height - word_rows - 8
-    y = top + (1 if spare >= 1 else 0)
-    y += _word(canvas, left, y, width, word_rows, snapshot, look)
-    y += 1 if spare >= 2 else 0
-    y = _numbers(canvas, left, y, width, snapshot, look)
-    y += 1 if spare >= 3 else 0
-    y = _quadrants(canvas, left, y, width, snapshot, look)
-    y += 1 if spare >= 4 else 0
+    # Blank lines go where they are missed most, one after the other, until none is left.
+    blanks = [0, 0, 0, 0]
+    for turn in range(max(0, min(spare, 10))):
+        blanks[turn % 4] += 1
+    y = top + blanks[0]
+    y += _word(canvas, left, y, width, word_rows, snapshot, look) + blanks[1]
+    y = _numbers(canvas, left, y, width, snapshot, look) + blanks[2]
+    y = _quadrants(canvas, left, y, width, snapshot, look) + blanks[3]
     _meter(canvas, left, y, width, snapshot, look)
 
 
@@ -53,7 +56,9 @@ def _word(
         ink = BOLD if word == "neutral" else DIM
     if rows < LARGE:
         canvas.write(left, y, word.upper(), ink, limit=width)
-    elif not write_large(canvas, left, y, word, ink, width=width, unicode=look.unicode):
+    elif not look.unicode or not write_large(
+        canvas, left, y, word, ink, width=width, scale=rows // LARGE
+    ):
         spaced = " ".join(word.upper())
         fitting = spaced if len(spaced) <= width else word.upper()
         canvas.write(left, y + LARGE // 2, fitting, ink, limit=width)
@@ -85,7 +90,7 @@ def _quadrants(
 ) -> int:
     """The probability of each quadrant: a bar that moves with every estimate, a calm number."""
     latest, reading = snapshot.latest, snapshot.reading
-    room = min(40, width - _NAME - _VALUE)
+    room = min(_WIDEST_BAR, width - _NAME - _VALUE)
     for name in QUADRANTS:
         here = reading is not None and reading.quadrant == name
         canvas.write(left, y, name, look.ink(name, bold=here), limit=width)
@@ -132,7 +137,7 @@ def _meter(canvas: Canvas, left: int, y: int, width: int, snapshot: Snapshot, lo
     """Is it hearing anything? The level now, the peak held, and the marks that matter."""
     level, reading = snapshot.level, snapshot.reading
     canvas.write(left, y, "level", PLAIN, limit=width)
-    room = min(40, width - _NAME - _VALUE)
+    room = min(_WIDEST_BAR, width - _NAME - _VALUE)
     if level is None:
         canvas.write(left + _NAME, y, "no sound yet", DIM, limit=max(0, width - _NAME))
         return

@@ -28,6 +28,8 @@ _RING = 0.84
 _RING_WIDTH, _RING_HEIGHT = 34, 11
 #: Density of the glow at the point, and how many deviations it reaches.
 _GLOW_PEAK, _GLOW_REACH = 0.42, 2.0
+#: From so many dots across on, the point is drawn larger.
+_LARGE = 120
 #: Order in which the dots of a 4 x 4 tile light up (Bayer 1973): an even, standing pattern.
 _BAYER = (
     np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], dtype=np.float64) + 0.5
@@ -203,5 +205,6 @@ def _point(dots: Dots, estimate: Estimate) -> None:
     columns = np.arange(dots.width)[None, :] - round(x)
     rows = np.arange(dots.height)[:, None] - round(y)
     far = columns**2 + rows**2
-    dots.ranks[far <= 10] = 0
-    dots.ranks[far <= 5] = _POINT
+    large = dots.width >= _LARGE
+    dots.ranks[far <= (20 if large else 10)] = 0
+    dots.ranks[far <= (10 if large else 5)] = _POINT

@@ -111,7 +111,7 @@ def _heading(
     canvas: Canvas, left: int, top: int, width: int, bins: dict[int, Bin], span: int, look: Look
 ) -> None:
     seconds = int(span * CELL_S)
-    name = f"last {seconds} s" if seconds < 120 else f"last {seconds / 60:.1f} min"
+    name = f"last {seconds} s" if seconds < 120 else f"last {seconds / 60:.2g} min"
     x = canvas.write(left, top, name, DIM) + 3
     solid, dotted, shade, bar = ("━━", "••", "░░", "┃") if look.unicode else ("**", "oo", "..", "!")
     marks = [

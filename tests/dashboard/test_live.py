@@ -255,9 +255,14 @@ def test_a_fault_of_drawing_shows_at_the_end_and_stops_nothing() -> None:
     dashboard = Dashboard(
         Broken(lambda: ZeroDivisionError("a fault")), desk.console, open_keys=lambda: None
     )
-    with pytest.raises(ZeroDivisionError, match="a fault"), dashboard:
-        dashboard.live.refresh()
-        done.append("the session")
+
+    def listen() -> None:
+        with dashboard:
+            dashboard.live.refresh()
+            done.append("the session")
+
+    with pytest.raises(ZeroDivisionError, match="a fault"):
+        listen()
     assert done == ["the session"]
     desk.shown()
     assert desk.screen.modes[-2:] == ["?25h", "?1049l"]

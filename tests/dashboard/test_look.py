@@ -10,9 +10,11 @@ import pytest
 from rich.console import Console
 from scripted_session import Script, start
 
+from streamer.dashboard.lettering import LARGE, LONGEST, large
 from streamer.dashboard.look import INKS, Look
 from streamer.dashboard.picture import render
 from streamer.events import QUADRANTS
+from streamer.plane import MOODS
 from streamer.sinks.history import History
 
 #: Simulation of colour vision deficiency at full severity on linear RGB (Machado et al. 2009).
@@ -110,3 +112,18 @@ def test_the_encoding_decides_about_unicode() -> None:
     """Blocks and braille are used only where they can be written."""
     assert Look.of(Console(file=io.StringIO(), color_system=None)).unicode
     assert not Look.of(Console(file=Ascii(), color_system=None)).unicode
+
+
+def test_every_word_of_the_plane_has_large_letters() -> None:
+    """Each word that the headline may show is drawn, and none is wider than the layout expects."""
+    words = [*MOODS.values(), "neutral", "silence", "listening", "waiting"]
+    for word in words:
+        lines = large(word)
+        assert lines is not None, word
+        assert len(lines) == LARGE
+        assert len({len(line) for line in lines}) == 1
+        assert len(lines[0]) <= LONGEST
+        double = large(word, 2)
+        assert double is not None
+        assert (len(double), len(double[0])) == (2 * LARGE, 2 * len(lines[0]))
+    assert large("Größe") is None

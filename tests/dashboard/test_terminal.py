@@ -1,0 +1,233 @@
+"""The dashboard in real terminals: a pseudo-terminal for its manners, tmux for what is seen."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from streamer.dashboard.keys import Keys
+
+DRIVER = Path(__file__).with_name("driver.py")
+PATIENCE_S = 30.0
+
+
+def echo(descriptor: int) -> bool:
+    return bool(termios.tcgetattr(descriptor)[3] & termios.ECHO)
+
+
+def spawn(*arguments: str, output: Path | None = None) -> pexpect.spawn:
+    """The driver on a pseudo-terminal of 100 x 30, its standard output in a file if told so."""
+    command = " ".join([sys.executable, str(DRIVER), *arguments])
+    redirect = f" > {output}" if output else ""
+    environment = {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8"}
+    environment.pop("NO_COLOR", None)
+    return pexpect.spawn(
+        "/bin/sh",
+        ["-c", f"exec {command}{redirect}"],
+        dimensions=(30, 100),
+        env=environment,
+        timeout=PATIENCE_S,
+    )
+
+
+def leave(child: pexpect.spawn) -> bytes:
+    """Everything that the program still writes, until it has ended."""
+    child.expect(pexpect.EOF)
+    child.close()
+    return bytes(child.before)
+
+
+@pytest.mark.parametrize(
+    ("way", "code"), [("ctrl-c", 130), ("term", 143), ("q", 0), ("fail", 1), ("ctrl-c twice", 130)]
+)
+def test_the_terminal_is_restored_whatever_happens(way: str, code: int, tmp_path: Path) -> None:
+    """Cursor, screen and echo come back after Ctrl-C, SIGTERM, the key q and an exception."""
+    output = tmp_path / "out.jsonl"
+    child = spawn("skip", "5", *(["fail"] if way == "fail" else []), output=output)
+    child.expect_exact(b"\x1b[?1049h")
+    child.expect_exact(b"arousal")
+    assert not echo(child.child_fd)
+    if way == "term":
+        child.kill(signal.SIGTERM)
+    elif way != "fail":
+        for _ in range(2 if way.endswith("twice") else 1):
+            child.send("q" if way == "q" else "\x03")
+    rest = leave(child)
+    assert b"\x1b[?25h" in rest, "the cursor"
+    assert b"\x1b[?1049l" in rest, "the screen from before"
+    after = rest[rest.index(b"\x1b[?1049l") :]
+    assert b"heard with" in after, "the summary stays"
+    assert child.exitstatus == code
+    if way == "fail":
+        assert b"on purpose" in after
+    for line in output.read_text("utf-8").splitlines():
+        assert json.loads(line)["type"] == "emotion"
+
+
+def test_keys_restore_echo_and_line_mode() -> None:
+    """Reading keys turns echo and line mode off, closing brings them back, twice is once."""
+    ours, theirs = pty.openpty()
+    try:
+        before = termios.tcgetattr(theirs)
+        keys = Keys(theirs)
+        assert not echo(theirs)
+        assert keys.poll() == ""
+        os.write(ours, b"q ")
+        assert keys.poll() == "q "
+        keys.close()
+        assert termios.tcgetattr(theirs) == before
+        assert keys.poll() == ""
+        keys.close()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_no_terminal_means_no_keys(tmp_path: Path) -> None:
+    """A program without a controlling terminal gets ``None`` and goes on."""
+    code = "from streamer.dashboard.keys import Keys; print(Keys.open())"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+        start_new_session=True,
+        cwd=DRIVER.parents[2],
+    )
+    assert done.stdout.strip() == "None"
+
+
+class Tmux:
+    """A terminal whose screen can be read."""
+
+    def __init__(self, directory: Path, size: tuple[int, int]) -> None:
+        self._directory = directory
+        width, height = (str(cells) for cells in size)
+        self.run("new-session", "-d", "-x", width, "-y", height, "/bin/sh")
+        self.run("set", "-g", "status", "off")
+
+    def run(self, *arguments: str) -> str:
+        environment = {
+            **os.environ,
+            "TMUX_TMPDIR": str(self._directory),
+            "LANG": "C.UTF-8",
+            "TERM": "xterm-256color",
+            "PS1": "ready$ ",
+        }
+        environment.pop("TMUX", None)
+        done = subprocess.run(
+            ["tmux", "-u", "-f", os.devnull, *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    def screen(self) -> list[str]:
+        return self.run("capture-pane", "-p").splitlines()
+
+    def type(self, *keys: str) -> None:
+        self.run("send-keys", *keys)
+
+    def until(self, fact: Callable[[list[str]], bool]) -> list[str]:
+        """The screen as soon as a fact is true of it."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not fact(screen := self.screen()):
+            if time.monotonic() > deadline:
+                raise AssertionError("\n".join(["the screen shows:", *screen]))
+            time.sleep(0.1)
+        return screen
+
+    def resize(self, width: int, height: int) -> None:
+        self.run("resize-window", "-x", str(width), "-y", str(height))
+
+    def modes(self) -> str:
+        return self.run("display", "-p", "#{alternate_on} #{cursor_flag}").strip()
+
+
+@pytest.fixture
+def tmux(tmp_path: Path) -> Iterator[Tmux]:
+    if shutil.which("tmux") is None:
+        pytest.skip("tmux is not installed: what is seen cannot be read")
+    terminal = Tmux(tmp_path, (100, 30))
+    try:
+        yield terminal
+    finally:
+        terminal.run("kill-server")
+
+
+def test_what_a_person_sees(tmux: Tmux, tmp_path: Path) -> None:
+    """The full screen, smaller ones after resizes, the keys, and a clean terminal afterwards.
+
+    Meanwhile standard output carries nothing but JSON.
+    """
+    output = tmp_path / "out.jsonl"
+    tmux.type(f"{sys.executable} {DRIVER} skip 58 > {output}", "Enter")
+    screen = tmux.until(lambda lines: "1:00 ━" in "\n".join(lines))
+    assert screen[0].startswith(" ♪ Gymnopédie No. 1.flac  file")
+    assert len(screen) == 30
+    assert any("TENSE" in line and "HAPPY" in line for line in screen)
+    assert "q quit  r new song  space freeze" in screen[-1]
+    assert tmux.modes() == "1 0", "on the alternate screen, the cursor hidden"
+
+    tmux.resize(60, 16)
+    screen = tmux.until(lambda lines: any(line.endswith("q  r  space") for line in lines))
+    assert len(screen) == 16
+    assert screen[0].startswith("♪ Gymnopédie No. 1.flac")
+    assert any("TENSE" in line and "HAPPY" in line for line in screen)
+
+    tmux.resize(50, 5)
+    screen = tmux.until(lambda lines: "dB" in lines[0] and not any(lines[1:]))
+    assert "v " in screen[0]
+    assert "a " in screen[0]
+
+    tmux.resize(100, 30)
+    tmux.until(lambda lines: "q quit" in lines[-1])
+    tmux.type("Space")
+    frozen = tmux.until(lambda lines: "FROZEN at 1:0" in lines[-1])
+    begun = output.read_text("utf-8").count("\n")
+    tmux.until(lambda _: output.read_text("utf-8").count("\n") > begun + 2)
+    assert tmux.screen() == frozen, "the picture stands while the stream goes on"
+    tmux.type("Space")
+    tmux.until(lambda lines: "q quit" in lines[-1])
+
+    tmux.type("C-c")
+    screen = tmux.until(lambda lines: any("most felt" in line for line in lines))
+    assert any("heard with deam-hybrid-1" in line for line in screen)
+    assert tmux.modes() == "0 1", "the old screen, the cursor visible"
+    tmux.type("stty -a > " + str(tmp_path / "stty"), "Enter")
+    tmux.until(
+        lambda _: (tmp_path / "stty").exists() and "icanon" in (tmp_path / "stty").read_text()
+    )
+    manners = (tmp_path / "stty").read_text().replace(";", " ").split()
+    assert "echo" in manners
+    assert "icanon" in manners
+    lines = output.read_text("utf-8").splitlines()
+    assert len(lines) > 3
+    assert all(json.loads(line)["type"] == "emotion" for line in lines)
+
+
+def test_no_color_is_respected_in_a_terminal(tmux: Tmux, tmp_path: Path) -> None:
+    """Under NO_COLOR the whole picture is there, without a colour in it."""
+    tmux.type(f"NO_COLOR=1 {sys.executable} {DRIVER} skip 20 > {tmp_path / 'out'}", "Enter")
+    tmux.until(lambda lines: "q quit" in lines[-1] if lines else False)
+    coloured = tmux.run("capture-pane", "-p", "-e")
+    assert "HAPPY" in coloured
+    assert "\x1b[3" not in coloured.replace("\x1b[39m", "")
+    assert "38;" not in coloured
+    tmux.type("q")
+    tmux.until(lambda lines: any("most felt" in line for line in lines))
