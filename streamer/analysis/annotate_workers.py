@@ -1,0 +1,138 @@
+"""Annotation on the cores of this machine, one process each."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+from streamer.analysis.annotate_file import Annotation, Job, annotate_file
+
+#: Each worker is one thread: more would fight over the cores.
+_PINNED = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+#: A file whose worker died is tried once more: another program may have taken its memory.
+_TRIES = 2
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@dataclass(slots=True)
+class _Worker:
+    process: BaseProcess
+    connection: Connection
+    path: str = ""
+
+
+class Processes:
+    """``number`` processes that annotate files; each loads the model once.
+
+    They are started afresh, not forked, and end with this process, however it ends.
+    """
+
+    def __init__(self, number: int, job: Job) -> None:
+        self._number = number
+        self._job = job
+
+    def run(self, paths: Iterable[str]) -> Iterator[tuple[str, Annotation]]:
+        """Annotate every path; the results come in the order in which they are done.
+
+        A file at which a process dies twice has that as its problem; the others are not affected.
+        """
+        waiting = deque(paths)
+        deaths: Counter[str] = Counter()
+        idle: list[_Worker] = []
+        busy: dict[Connection, _Worker] = {}
+        try:
+            while waiting or busy:
+                while waiting and len(busy) < self._number:
+                    worker = idle.pop() if idle else self._start()
+                    worker.path = waiting.popleft()
+                    busy[worker.connection] = worker
+                    with contextlib.suppress(OSError):  # dead already: `wait` finds it out
+                        worker.connection.send(worker.path)
+                for connection in wait(list(busy)):
+                    assert isinstance(connection, Connection)
+                    worker = busy.pop(connection)
+                    try:
+                        done: Annotation | Exception = connection.recv()
+                    except (EOFError, OSError):
+                        deaths[worker.path] += 1
+                        if deaths[worker.path] < _TRIES:
+                            waiting.appendleft(worker.path)
+                        else:
+                            yield worker.path, _death(worker)
+                        _end(worker)
+                        continue
+                    if isinstance(done, Exception):
+                        raise done
+                    idle.append(worker)
+                    yield worker.path, done
+        finally:
+            for worker in [*idle, *busy.values()]:
+                _end(worker)
+
+    def _start(self) -> _Worker:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(theirs, self._job), daemon=True)
+        # A library reads these when it is imported: they must be there before the worker starts.
+        before = {name: os.environ.get(name) for name in _PINNED}
+        os.environ.update(dict.fromkeys(_PINNED, "1"))
+        try:
+            process.start()
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+        theirs.close()
+        return _Worker(process, ours)
+
+
+def _serve(connection: Connection, job: Job) -> None:
+    """A worker's life: a path in, an annotation out, until the other end is closed."""
+    # Ctrl-C reaches the whole group; the parent decides what becomes of the workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # libmpg123 talks to standard error while it looks for its header; what matters is sent.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            path = connection.recv()
+            try:
+                done: Annotation | Exception = annotate_file(path, job)
+            except Exception as error:
+                done = error
+            connection.send(done)
+
+
+def _death(worker: _Worker) -> Annotation:
+    worker.process.join()
+    return Annotation(
+        problem=f"{worker.path}: the process that read it died {_TRIES} times "
+        f"(exit code {worker.process.exitcode})"
+    )
+
+
+def _end(worker: _Worker) -> None:
+    worker.connection.close()
+    worker.process.kill()
+    worker.process.join()
+    worker.process.close()
