@@ -1,0 +1,37 @@
+"""``streamer plot``: pictures of recorded sessions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from streamer.analysis.plot import draw
+from streamer.analysis.session_file import read_session
+
+
+@click.command(name="plot")
+@click.argument("sessions", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The picture to write: .png, .svg or .pdf.",
+)
+def command(sessions: tuple[Path, ...], out: Path) -> int:
+    """Draw recorded SESSIONS: the way across the plane, and both curves over time.
+
+    SESSIONS are files of JSON lines, as `live` and `replay` write them; several are drawn over
+    each other for comparison. Needs matplotlib: pip install 'emotion-streamer[plot]'.
+
+    Example: streamer plot song.jsonl -o song.png
+    """
+    recordings = [read_session(path) for path in sessions]
+    draw(recordings, out)
+    for recording in recordings:
+        if recording.torn:
+            click.echo(
+                f"streamer: the last line of {recording.path} broke off and was left out", err=True
+            )
+    return 0

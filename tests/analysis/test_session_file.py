@@ -1,0 +1,107 @@
+"""Recorded sessions: what is read back, what is forgiven, what is refused in one sentence."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from scripted_session import estimate, silence, start
+
+from streamer.analysis.session_file import read_session
+from streamer.errors import SessionFileError
+from streamer.events import End, Gap, to_json
+
+EVENTS = [
+    start("songs/Für Elise.flac"),
+    estimate(0.5),
+    Gap(0.5, 0.1, 4410, False, "overflow"),
+    silence(1.0),
+    End(1.0, 2, 31, 1, 4410, 0.02),
+]
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_bytes(text.encode("utf-8"))
+    return path
+
+
+def lines() -> list[str]:
+    return [to_json(event) for event in EVENTS]
+
+
+def test_a_session_is_read_back_as_it_was(tmp_path: Path) -> None:
+    """Every event that a picture needs comes back equal to what was written."""
+    path = written(tmp_path / "a.jsonl", "\n".join(lines()) + "\n")
+    session = read_session(path)
+    assert session.start == EVENTS[0]
+    assert [e.t for e in session.estimates] == [0.5, 1.0]
+    assert session.estimates[0].valence == 0.3
+    assert session.gaps == (EVENTS[2],)
+    assert session.end == EVENTS[-1]
+    assert not session.torn
+    assert session.name == "Für Elise.flac"
+    assert session.hop_s == 0.5
+
+
+@pytest.mark.parametrize("cut", [1, 5, 40])
+def test_a_torn_last_line_is_left_out(tmp_path: Path, cut: int) -> None:
+    """A session whose writing broke off is read up to the break, and says so."""
+    whole = "\n".join(lines()[:-1])
+    session = read_session(written(tmp_path / "a.jsonl", whole[:-cut]))
+    assert session.torn
+    assert len(session.estimates) == 1
+
+
+def test_a_line_torn_within_a_letter_is_left_out(tmp_path: Path) -> None:
+    """Half of a UTF-8 letter at the very end is a torn line, not a broken file."""
+    path = tmp_path / "a.jsonl"
+    path.write_bytes("\n".join(lines()[:2]).encode() + '\n{"message":"é'.encode()[:-1])
+    assert read_session(path).torn
+
+
+def test_what_is_not_known_is_passed_over(tmp_path: Path) -> None:
+    """Unknown kinds of lines, unknown fields and empty lines are ignored, a BOM too."""
+    extra = ['{"type":"beat","t":0.3}', "", lines()[1].replace("{", '{"colour":"blue",', 1)]
+    text = "\ufeff" + "\r\n".join([lines()[0], *extra]) + "\r\n"
+    assert len(read_session(written(tmp_path / "a.jsonl", text)).estimates) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "holds no estimate"),
+        ('{"type":"start"', "line 1: not JSON"),
+        ("valence,arousal\n0.1,0.2\n", "line 1: not JSON"),
+        ("[1, 2]\n{}\n", "line 1: not a JSON object"),
+        ('{"type":"emotion","t":1}\n\n', "line 1: a field of the 'emotion' line is missing"),
+        ('{"type":"start","schema":7}\n', "schema 7, while this version reads 1"),
+        (to_json(estimate(1.0)).replace("0.3", '"loud"') + "\n", "'loud' stands where a number"),
+        (to_json(estimate(1.0)).replace("0.3", "NaN") + "\n", "nan stands where a number"),
+        (to_json(estimate(1.0)).replace("0.3", "null") + "\n", "None stands where a number"),
+    ],
+)
+def test_another_file_is_refused_in_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
+    """What is no session says where and why, with what to give instead."""
+    path = written(tmp_path / "a.jsonl", text)
+    with pytest.raises(SessionFileError, match=re.escape(sentence)) as failure:
+        read_session(path)
+    assert "\n" not in str(failure.value)
+    assert str(path) in str(failure.value)
+    assert "streamer live" in str(failure.value)
+
+
+def test_a_file_that_is_not_there_and_a_folder_are_refused(tmp_path: Path) -> None:
+    """The operating system's reason is passed on."""
+    with pytest.raises(SessionFileError, match="No such file"):
+        read_session(tmp_path / "nothing.jsonl")
+    with pytest.raises(SessionFileError, match="Is a directory"):
+        read_session(tmp_path)
+
+
+def test_sixteen_bit_text_is_named_as_such(tmp_path: Path) -> None:
+    """What some shells write by redirection is refused with the reason."""
+    path = tmp_path / "a.jsonl"
+    path.write_bytes("\n".join(lines()).encode("utf-16"))
+    with pytest.raises(SessionFileError, match="not UTF-8"):
+        read_session(path)
