@@ -1,0 +1,229 @@
+"""A sound device as a source: samples as they are captured, faults as losses and remarks."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import numpy as np
+
+from streamer.audio import wire
+from streamer.audio.continuity import Continuity
+from streamer.audio.line import ANSWER_S, Line, Process
+from streamer.audio.pacing import Clock, SystemClock
+from streamer.audio.ring import Block, Refused
+from streamer.audio.source import Lost, Piece, Remark, SourceInfo
+from streamer.errors import DeviceError
+
+#: A device from which nothing has come for this long has stopped delivering; one that was just
+#: opened may take a little longer (a null sink takes one and a half seconds).
+_STALE_S, _FIRST_S = 1.0, 5.0
+_RETRY_S: Final = (0.5, 1.0, 2.0, 4.0, 5.0)
+_ZEROS_S = 5.0
+#: Blocks whose capture times are remembered: ten seconds of them.
+_REMEMBERED = 512
+
+Launch = Callable[[dict[str, object]], Line]
+
+
+class MicrophoneSource:
+    """Listens to an input until :meth:`close`, or for ``duration_s`` seconds of stream time.
+
+    ``device`` is an index, a name or part of one, or ``None`` for the default. The device opens at
+    its own rate unless ``rate`` (Hz) asks for another. Raises ``DeviceError`` where there is no
+    such input, several could be meant, it cannot be opened, or PortAudio is missing or hangs.
+
+    A device that goes away or stops delivering gives one remark; it is looked for again by name
+    until it returns, and the time without it becomes one estimated loss. Stream time thus keeps
+    pace with the clock. The capture itself runs in a process of its own
+    (:mod:`streamer.audio.capture`), which ``launch`` starts.
+    """
+
+    def __init__(
+        self,
+        device: str | int | None = None,
+        *,
+        rate: int | None = None,
+        duration_s: float | None = None,
+        launch: Launch = Process,
+        clock: Clock | None = None,
+    ) -> None:
+        self._launch = launch
+        self._clock = clock or SystemClock()
+        self._closed = False
+        self._line, opened = self._open(device, rate)
+        self.info = SourceInfo(
+            kind="device",
+            name=opened.name,
+            sample_rate=opened.rate,
+            channels=opened.channels,
+        )
+        #: Length in seconds of the blocks that the device delivers.
+        self.block_s = opened.block_s
+        #: What capture times are taken from.
+        self.latency_clock = opened.latency_clock
+        self._last = None if duration_s is None else round(duration_s * opened.rate)
+        self._continuity = Continuity(opened.rate)
+        self._position = 0  # samples handed out, lost ones included
+        self._ends: list[int] = []  # positions at which blocks ended, ...
+        self._captured: list[float] = []  # ... and when their newest samples were captured
+        self._zeros = 0
+        self._warned = False
+
+    def capture_time(self, position: int) -> float | None:
+        """Monotonic seconds at which sample ``position`` of the stream had been captured.
+
+        Counted in samples of the source, lost ones included; ``None`` where it is too long ago
+        (about ten seconds), still to come, or was lost.
+        """
+        at = bisect.bisect_left(self._ends, position)
+        if at == len(self._ends) or position <= 0:
+            return None
+        age = (self._ends[at] - position) / self.info.sample_rate
+        if age > 2 * self.block_s:
+            return None
+        return self._captured[at] - age
+
+    def pieces(self) -> Iterator[Piece]:
+        """Blocks as they were captured, losses in their place, remarks."""
+        try:
+            yield from self._pieces()
+        finally:
+            self._closed = True
+            self._line.end()
+
+    def _pieces(self) -> Iterator[Piece]:
+        for piece in self._stream():
+            if isinstance(piece, Remark):
+                yield piece
+                continue
+            count = len(piece.samples) if isinstance(piece, Block) else piece.samples
+            over = 0 if self._last is None else max(0, self._position + count - self._last)
+            self._position += count - over
+            if isinstance(piece, Block):
+                self._remember(piece)
+                if over < count:
+                    yield piece.samples[: count - over]
+                    if (warning := self._check_zeros(piece)) is not None:
+                        yield warning
+            else:
+                self._zeros = 0
+            if isinstance(piece, Lost) and over < count:
+                yield Lost(count - over, piece.cause, piece.estimated)
+            if self._position == self._last:
+                break
+
+    def close(self) -> None:
+        """Stop listening, from any thread or a signal's handler; :meth:`pieces` ends at once."""
+        self._closed = True
+        self._line.cut()
+
+    def _stream(self) -> Iterator[Block | Lost | Remark]:
+        """Everything that the device gives, through its absences, without an end of its own."""
+        while not self._closed:
+            yield from self._listen()
+            if self._closed:
+                break
+            yield Remark(f"{self.info.name} stopped delivering sound: trying to open it again")
+            self._line.end()
+            yield from self._continuity.interrupt("device lost")
+            if not self._reopen():
+                break
+        yield from self._continuity.release()
+        # An absence that lasts to the end is a loss like any other.
+        missing = self._continuity.missing(self._clock.now())
+        if missing > _STALE_S * self.info.sample_rate:
+            yield Lost(missing, "device lost", estimated=True)
+
+    def _listen(self) -> Iterator[Block | Lost]:
+        """What comes from the line while it is alive."""
+        heard = self._clock.now()
+        patience = _FIRST_S
+        while not self._closed:
+            message = self._line.receive()
+            if isinstance(message, Block):
+                heard, patience = message.entered, _STALE_S
+                yield from self._continuity.feed(message)
+            elif isinstance(message, Refused):
+                yield from self._continuity.lose(Lost(message.samples, "ring overrun"))
+            elif isinstance(message, wire.Clocked):
+                self.latency_clock = message.latency_clock
+            elif (
+                message is None
+                or isinstance(message, wire.Failed)
+                or self._clock.now() - heard > patience
+            ):
+                break
+
+    def _reopen(self) -> bool:
+        """Look for the device by name until it is back; ``False`` when closed before that."""
+        attempt = 0
+        while True:
+            left = _RETRY_S[min(attempt, len(_RETRY_S) - 1)]
+            while left > 0.0 and not self._closed:
+                if self._out_of_time():
+                    return False
+                self._clock.sleep(min(left, 0.25))
+                left -= 0.25
+            if self._closed:
+                return False
+            attempt += 1
+            try:
+                self._line, _ = self._open(self.info.name, self.info.sample_rate)
+            except DeviceError:
+                continue
+            if self._closed:  # while it opened
+                self._line.cut()
+            return not self._closed
+
+    def _out_of_time(self) -> bool:
+        """Whether the absence has outlasted the duration that was asked for."""
+        if self._last is None:
+            return False
+        missing = self._continuity.missing(self._clock.now())
+        return self._position + missing >= self._last
+
+    def _open(self, device: str | int | None, rate: int | None) -> tuple[Line, wire.Opened]:
+        line = self._launch({"device": device, "rate": rate})
+        begun = self._clock.now()
+        try:
+            while True:
+                message = line.receive()
+                if isinstance(message, wire.Opened):
+                    return line, message
+                if isinstance(message, wire.Failed):
+                    raise DeviceError(message.message)
+                if message is None:
+                    raise DeviceError("the capturing process ended before a device was open")
+                if self._clock.now() - begun > ANSWER_S:
+                    raise DeviceError(
+                        f"the sound system did not answer within {ANSWER_S:.0f} s: "
+                        f"is a sound server hanging?"
+                    )
+        except BaseException:
+            line.end()
+            raise
+
+    def _remember(self, block: Block) -> None:
+        self._ends.append(self._position)
+        self._captured.append(block.captured)
+        if len(self._ends) > 2 * _REMEMBERED:
+            del self._ends[:_REMEMBERED]
+            del self._captured[:_REMEMBERED]
+
+    def _check_zeros(self, block: Block) -> Remark | None:
+        """A warning once in each stretch of zeros that lasts: a connected input has some noise."""
+        if np.any(block.samples):
+            self._zeros = 0
+            self._warned = False
+            return None
+        self._zeros += len(block.samples)
+        if self._warned or self._zeros < _ZEROS_S * self.info.sample_rate:
+            return None
+        self._warned = True
+        return Remark(
+            f"nothing but zeros from {self.info.name} for {_ZEROS_S:.0f} s: nothing is playing, "
+            f"it is muted, it is the wrong source (see: streamer devices), "
+            f"or this program lacks the permission to listen"
+        )

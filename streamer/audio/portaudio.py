@@ -1,0 +1,155 @@
+"""PortAudio, as the capturing process uses it: which inputs there are, and the callback.
+
+Nothing else imports sounddevice. ``sounddevice`` is an argument, so that tests can give a fake.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.audio import layout, pulse
+from streamer.audio.devices import PULSE_API, Input, choose, is_loopback
+from streamer.audio.ring import Ring
+from streamer.errors import DeviceError
+
+#: What one callback brings: short against the latency that a person notices, long enough that
+#: fifty a second cost little.
+BLOCK_S = 0.02
+#: The ring holds what came while the listening process was suspended or busy.
+RING_S = 10.0
+#: A device that claims more channels is a sound server, which makes them up.
+_MOST_CHANNELS = 8
+BY_PORTAUDIO = "PortAudio's input time"
+BY_ENTRY = "monotonic clock at the callback's entry"
+
+
+def load() -> Any:
+    """The ``sounddevice`` module; ``DeviceError`` where PortAudio is not installed."""
+    try:
+        import sounddevice
+    except OSError as error:
+        remedy = {
+            "darwin": "brew install portaudio",
+            "win32": "pip install --force-reinstall sounddevice",
+        }.get(sys.platform, "apt install libportaudio2 (Fedora: dnf install portaudio)")
+        raise DeviceError(
+            f"PortAudio, which reaches sound devices, is not installed: {remedy}"
+        ) from error
+    except ImportError as error:
+        raise DeviceError(
+            "the Python package sounddevice is not installed: pip install sounddevice"
+        ) from error
+    return sounddevice
+
+
+def inputs(sounddevice: Any) -> list[Input]:
+    """PortAudio's inputs, then the sound server's sources that can be reached through it."""
+    apis = sounddevice.query_hostapis()
+    default = sounddevice.default.device[0]
+    if default is None or default < 0:
+        default = next((api["default_input_device"] for api in apis), -1)
+    found = [
+        Input(
+            index=index,
+            name=str(device["name"]),
+            channels=int(device["max_input_channels"]),
+            rate=round(device["default_samplerate"]),
+            api=str(apis[device["hostapi"]]["name"]),
+            default=index == default,
+            loopback=is_loopback(str(device["name"])),
+        )
+        for index, device in enumerate(sounddevice.query_devices())
+        if device["max_input_channels"] > 0
+    ]
+    if _bridge(found) is not None:
+        found += [
+            Input(None, name, channels, rate, PULSE_API, False, is_loopback(name))
+            for name, channels, rate in pulse.sources()
+        ]
+    return found
+
+
+def _bridge(found: list[Input]) -> Input | None:
+    """The PortAudio device behind which PulseAudio's sources are."""
+    return next((each for each in found if each.name == "pulse"), None)
+
+
+class Callback:
+    """What PortAudio calls with each block: it mixes, stamps, stores, and nothing else."""
+
+    def __init__(
+        self, ring: Ring, rate: int, most: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._ring = ring
+        self._rate = rate
+        self._mono = np.empty(most, np.float32)
+        self._clock = clock
+        self._last_adc = 0.0
+        #: The blocks' input times advance: they, not our clock, say when a sample was captured.
+        self.advances = False
+
+    def __call__(self, indata: NDArray[np.float32], count: int, times: Any, status: Any, /) -> None:
+        """Take ``indata`` of shape (count, channels)."""
+        entered = self._clock()
+        mono = self._mono[:count]
+        layout.mix(indata, mono)
+        captured = entered
+        adc = times.inputBufferAdcTime  # of the block's first sample, on PortAudio's own clock
+        self.advances = adc > self._last_adc > 0.0
+        self._last_adc = adc
+        if self.advances:
+            age = times.currentTime - adc - count / self._rate
+            if 0.0 < age < RING_S:
+                captured = entered - age
+        self._ring.write(mono, captured, entered, bool(status.input_overflow))
+
+
+class Stream:
+    """An open input: PortAudio's stream, the ring that it fills, and what it says of itself."""
+
+    def __init__(self, sounddevice: Any, wanted: str | int | None, rate: int | None = None) -> None:
+        device = choose(wanted, inputs(sounddevice))
+        index = device.index
+        if index is None:
+            bridge = _bridge(inputs(sounddevice))
+            assert bridge is not None, "a PulseAudio source is only listed where there is a bridge"
+            os.environ["PULSE_SOURCE"] = device.name
+            index = bridge.index
+        self.name = device.name
+        self.rate = rate if rate is not None else device.rate
+        self.ended = False
+        most = round(self.rate * BLOCK_S)
+        self.ring = Ring(round(self.rate * RING_S), round(RING_S / BLOCK_S))
+        self.callback = Callback(self.ring, self.rate, most)
+        channels = device.channels if device.channels <= _MOST_CHANNELS else 2
+        try:
+            self._stream = sounddevice.InputStream(
+                device=index,
+                samplerate=self.rate,
+                channels=channels,
+                blocksize=most,
+                dtype="float32",
+                latency="low",
+                callback=self.callback,
+                finished_callback=self._finished,
+            )
+            self._stream.start()
+        except sounddevice.PortAudioError as error:
+            reason = str(error.args[0]) if error.args else str(error)
+            raise DeviceError(
+                f"{self.name} cannot be opened at {self.rate} Hz with {channels} channels "
+                f"({reason}): is another program using it? Others: streamer devices"
+            ) from error
+        self.channels = channels
+        self.block_s = most / self.rate
+
+    def _finished(self) -> None:
+        self.ended = True
+        self.ring.wake()
