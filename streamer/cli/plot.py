@@ -6,9 +6,6 @@ from pathlib import Path
 
 import click
 
-from streamer.analysis.plot import draw
-from streamer.analysis.session_file import read_session
-
 
 @click.command(name="plot")
 @click.argument("sessions", type=click.Path(path_type=Path), nargs=-1, required=True)
@@ -27,11 +24,9 @@ def command(sessions: tuple[Path, ...], out: Path) -> int:
 
     Example: streamer plot song.jsonl -o song.png
     """
-    recordings = [read_session(path) for path in sessions]
-    draw(recordings, out)
-    for recording in recordings:
-        if recording.torn:
-            click.echo(
-                f"streamer: the last line of {recording.path} broke off and was left out", err=True
-            )
+    # Reading and drawing are imported here: `--help` is answered without them.
+    from streamer.analysis.plot import draw
+    from streamer.analysis.session_file import read_session
+
+    draw([read_session(path) for path in sessions], out)
     return 0
