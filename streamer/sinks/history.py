@@ -80,7 +80,7 @@ class History:
     ``clock`` gives seconds and serves only to notice that nothing comes in.
     """
 
-    def __init__(self, seconds: float = 900.0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, seconds: float = 600.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._lock = threading.Lock()
         self._clock = clock
         self._touched = clock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import re
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import pytest
 from rich.console import Console
 from scripted_session import HOP_S, Script, start
 
+from streamer.dashboard import cost
 from streamer.dashboard.live import Dashboard
 from streamer.dashboard.look import Look
 from streamer.dashboard.picture import render
@@ -283,3 +285,40 @@ def test_it_fits_only_a_terminal_that_can_move_its_cursor() -> None:
     assert not Dashboard.fits(Console(file=io.StringIO(), _environ={}))
     dumb = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": "dumb"})
     assert not Dashboard.fits(dumb)
+
+
+def test_drawing_costs_no_more_than_a_bare_live() -> None:
+    """Against Rich's own ``Live`` with as many styled cells, computed in the same run."""
+    feeds = []
+
+    def feed(history: History, t: float) -> None:
+        if not feeds:
+            history.write(start())
+            feeds.append(Script(history))
+            feeds[0].advance(70.0)
+        feeds[0].advance(HOP_S)
+
+    found = cost.measure(feed, seconds=0.8)
+    assert found.dashboard < 1.5 * found.bare_cells
+    assert found.pictures_per_s > 3
+
+
+def test_drawing_for_long_keeps_memory_flat() -> None:
+    """Nine hundred pictures more leave nothing behind that three hundred did not."""
+    desk = Desk()
+    desk.history = History(seconds=20.0, clock=lambda: 0.0)
+    desk.script.history = desk.history
+    desk.dashboard = Dashboard(
+        desk.history, desk.console, open_keys=lambda: None, clock=lambda: desk.now
+    )
+    desk.dashboard.live.auto_refresh = False
+    counts = []
+    with desk.dashboard:
+        for turn in range(1200):
+            desk.script.advance(3 * HOP_S)
+            desk.turn()
+            desk.shown()
+            if turn in (300, 1199):
+                gc.collect()
+                counts.append(len(gc.get_objects()))
+    assert counts[1] < counts[0] * 1.01
