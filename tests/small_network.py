@@ -40,6 +40,7 @@ def small_config() -> ModelConfig:
             coefficients=20,
             convolutions=(Convolution(6, 5, 1), Convolution(4, 3, 2)),
             dense=12,
+            movement=True,
             lstm=10,
             layers=2,
         ),

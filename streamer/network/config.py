@@ -36,12 +36,15 @@ class Convolution:
 class NetworkConfig:
     """Layer sizes. ``dense`` units a frame between convolution and LSTM; 0 leaves that layer out.
 
+    ``movement``: beside a frame's features the LSTM is fed how far each has moved since the frame
+    before, its absolute difference; the newest features are then part of the LSTM's state.
     ``lstm`` units in each of ``layers`` layers.
     """
 
     coefficients: int
     convolutions: tuple[Convolution, ...]
     dense: int
+    movement: bool
     lstm: int
     layers: int
 
@@ -66,6 +69,11 @@ class NetworkConfig:
             sizes.append((layer.filters, positions))
         return sizes
 
+    @property
+    def features(self) -> int:
+        """Features of a frame that the per-frame part gives."""
+        return self.dense or math.prod(self.widths()[-1])
+
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The name and shape of every tensor in ``weights.safetensors``, as PyTorch names them."""
         sizes = self.widths()
@@ -79,6 +87,7 @@ class NetworkConfig:
             shapes["dense.weight"] = (self.dense, features)
             shapes["dense.bias"] = (self.dense,)
             features = self.dense
+        features *= 1 + self.movement
         for index in range(self.layers):
             shapes[f"lstm.weight_ih_l{index}"] = (4 * self.lstm, features)
             shapes[f"lstm.weight_hh_l{index}"] = (4 * self.lstm, self.lstm)

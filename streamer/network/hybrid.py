@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from streamer.network.config import NetworkConfig, Normalisation
-from streamer.network.runtime import LOG_SD_RANGE
+from streamer.network.model import Model
+from streamer.network.runtime import LOG_SD_RANGE, Floats, LstmState
 
-TorchState = tuple[Tensor, Tensor]
+TorchState = tuple[Tensor, Tensor, Tensor]
 
 
 class HybridNetwork(nn.Module):
@@ -35,16 +36,18 @@ class HybridNetwork(nn.Module):
             nn.Conv2d(channels, layer.filters, (1, layer.width), (1, layer.stride))
             for (channels, _), layer in zip(sizes, config.convolutions, strict=False)
         )
-        features = sizes[-1][0] * sizes[-1][1]
-        self.dense = nn.Linear(features, config.dense) if config.dense else None
-        self.lstm = nn.LSTM(config.dense or features, config.lstm, config.layers, batch_first=True)
+        flat = sizes[-1][0] * sizes[-1][1]
+        self.dense = nn.Linear(flat, config.dense) if config.dense else None
+        inputs = config.features * (1 + config.movement)
+        self.lstm = nn.LSTM(inputs, config.lstm, config.layers, batch_first=True)
         self.head = nn.Linear(config.lstm, 4)
         self.dropout = nn.Dropout(dropout)
 
     def initial(self, batch: int = 1) -> TorchState:
-        """The state of streams of which nothing was heard: hidden and cell of the LSTM."""
+        """The state of streams of which nothing was heard, as ``LstmState`` has it."""
         zeros = self.head.weight.new_zeros(self.config.layers, batch, self.config.lstm)
-        return zeros, zeros.clone()
+        features = self.config.features if self.config.movement else 0
+        return zeros, zeros.clone(), zeros.new_zeros(1, batch, features)
 
     def convolve(self, frames: Tensor) -> Tensor:
         """(batch, time, coefficients) to (batch, time, features), frame by frame."""
@@ -54,7 +57,7 @@ class HybridNetwork(nn.Module):
         # (batch, filters, time, positions) -> (batch, time, filters * positions)
         current = current.transpose(1, 2).flatten(2)
         if self.dense is not None:
-            current = torch.relu(self.dense(self.dropout(current)))
+            current = torch.relu(self.dense(current))
         return current
 
     def forward(self, frames: Tensor, state: TorchState) -> tuple[Tensor, TorchState]:
@@ -63,7 +66,37 @@ class HybridNetwork(nn.Module):
         Outputs are valence and arousal in [-1, 1] and their standard deviations, before the
         calibration that the model directory adds.
         """
-        current, state = self.lstm(self.dropout(self.convolve(frames)), state)
+        hidden, cell, newest = state
+        current = self.convolve(frames)
+        if self.config.movement:
+            previous = torch.cat([newest.transpose(0, 1), current[:, :-1]], dim=1)
+            newest = current[:, -1:].transpose(0, 1)
+            current = torch.cat([current, (current - previous).abs()], dim=-1)
+        current, (hidden, cell) = self.lstm(self.dropout(current), (hidden, cell))
         raw = self.head(self.dropout(current))
         means, deviations = raw[..., :2].tanh(), raw[..., 2:].clamp(*LOG_SD_RANGE).exp()
-        return torch.cat([means, deviations], dim=-1), state
+        return torch.cat([means, deviations], dim=-1), (hidden, cell, newest)
+
+
+def loaded(model: Model) -> HybridNetwork:
+    """The network of a model, with its weights, for evaluation."""
+    network = HybridNetwork(model.config.network, model.config.normalisation).eval()
+    tensors = {name: torch.tensor(array) for name, array in model.weights.items()}
+    network.load_state_dict(tensors, strict=True)
+    return network
+
+
+def judge(model: Model, frames: Floats, state: LstmState) -> tuple[Floats, LstmState]:
+    """What PyTorch makes of ``frames``, calibrated: what runtime and exported graph are held to.
+
+    Shapes are those of ``Runtime.forward``.
+    """
+    with torch.no_grad():
+        carried = tuple(torch.tensor(part) for part in (state.hidden, state.cell, state.newest))
+        raw, after = loaded(model)(torch.tensor(frames), carried)
+    axes = (model.config.calibration.valence, model.config.calibration.arousal)
+    scales = torch.tensor([axis.scale for axis in axes] + [axis.sd_scale for axis in axes])
+    outputs = raw * scales
+    outputs[..., :2] += torch.tensor([axis.offset for axis in axes])
+    outputs[..., :2].clamp_(-1, 1)
+    return outputs.numpy(), LstmState(*(part.numpy() for part in after))

@@ -18,7 +18,7 @@ class Packing:
     """
 
     def __init__(self, lengths: Sequence[int]) -> None:
-        self.order: NDArray[np.intp] | None = None
+        self._order: NDArray[np.intp] | None = None
         self._rows: NDArray[np.intp] | None = None
         if len(lengths) == 1:
             self.runs = [(1, lengths[0])]
@@ -34,7 +34,7 @@ class Packing:
             starts = (np.cumsum(sizes) - sizes)[order]
             rows = [starts[:count] + step for step, count in enumerate(active)]
             self._rows = np.concatenate(rows) if rows else np.empty(0, dtype=np.intp)
-            self.order = order
+            self._order = order
 
     def pack(self, rows: Floats) -> Floats:
         """Rows that lie sequence by sequence, step by step."""
@@ -47,6 +47,18 @@ class Packing:
         unpacked = np.empty_like(rows)
         unpacked[self._rows] = rows
         return unpacked
+
+    def sort(self, state: Floats) -> Floats:
+        """A copy of a state (layers, sequences, units) in the order of the packed rows."""
+        return state.copy() if self._order is None else state[:, self._order]
+
+    def unsort(self, state: Floats) -> Floats:
+        """The inverse of ``sort``, which may give the same array."""
+        return state if self._order is None else state[:, np.argsort(self._order)]
+
+
+#: As arrays: NumPy takes as long to convert a Python number as to multiply by it.
+_HALF = np.array(0.5, dtype=np.float32)
 
 
 class Lstm:
@@ -93,8 +105,8 @@ class Lstm:
                 np.dot(current, self._recurrent, out=gates)
                 gates += drive[begin:end]
                 np.tanh(gates, out=gates)
-                sigmoids *= 0.5
-                sigmoids += 0.5
+                sigmoids *= _HALF
+                sigmoids += _HALF
                 carried *= forget
                 enter *= candidate
                 carried += enter

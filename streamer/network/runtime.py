@@ -7,6 +7,7 @@ tests hold this to. Nothing here imports it. Measured beside ONNX Runtime and To
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.features.state import State
-from streamer.network import convolution
-from streamer.network.config import ModelConfig
+from streamer.network.config import Calibration, ModelConfig
+from streamer.network.frame_layers import Dense, FrameLayer, convolution
 from streamer.network.lstm import Lstm, Packing
 
 Floats = NDArray[np.float32]
@@ -23,10 +24,15 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LstmState(State):
-    """What the LSTM carries: ``hidden`` and ``cell``, each (layers, batch, units), float32."""
+    """What the LSTM carries: ``hidden`` and ``cell``, each (layers, batch, units), float32.
+
+    ``newest`` (1, batch, features): the features of the newest frame, from which the next one's
+    movement is measured; without features where the network has no movement.
+    """
 
     hidden: Floats
     cell: Floats
+    newest: Floats
 
     @classmethod
     def joined(cls, states: Sequence[LstmState]) -> LstmState:
@@ -36,6 +42,7 @@ class LstmState(State):
         return cls(
             np.concatenate([state.hidden for state in states], axis=1),
             np.concatenate([state.cell for state in states], axis=1),
+            np.concatenate([state.newest for state in states], axis=1),
         )
 
     def parted(self) -> list[LstmState]:
@@ -44,10 +51,8 @@ class LstmState(State):
         if batch == 1:
             return [self]
         # Copies: a stream that stays behind must not hold the whole batch in memory.
-        return [
-            LstmState(self.hidden[:, k : k + 1].copy(), self.cell[:, k : k + 1].copy())
-            for k in range(batch)
-        ]
+        parts = (self.hidden, self.cell, self.newest)
+        return [LstmState(*(part[:, k : k + 1].copy() for part in parts)) for k in range(batch)]
 
 
 class Runtime:
@@ -56,42 +61,48 @@ class Runtime:
     def __init__(self, config: ModelConfig, weights: Mapping[str, Floats]) -> None:
         network = config.network
         self._network = network
-        self._mean = np.asarray(config.normalisation.mean, dtype=np.float32)
-        self._inverse_sd = (1 / np.asarray(config.normalisation.sd)).astype(np.float32)
+        inverse_sd = 1 / np.asarray(config.normalisation.sd)
+        self._inverse_sd = inverse_sd.astype(np.float32)
+        # The mean is owed to the first layer: see frame_layers.
+        owed = -np.asarray(config.normalisation.mean) * inverse_sd
+        self._frame_layers: list[FrameLayer] = []
         sizes = network.widths()
-        self._convolutions = [
-            convolution.build(
-                weights[f"convolutions.{index}.weight"],
-                weights[f"convolutions.{index}.bias"],
-                layer,
-                sizes[index][1],
-            )
-            for index, layer in enumerate(network.convolutions)
-        ]
-        channels, positions = sizes[-1]
-        first = "dense.weight" if network.dense else "lstm.weight_ih_l0"
+        for index, layer in enumerate(network.convolutions):
+            weight = weights[f"convolutions.{index}.weight"]
+            bias = weights[f"convolutions.{index}.bias"]
+            self._frame_layers.append(convolution(weight, bias, layer, sizes[index][1], owed))
+            owed = self._frame_layers[-1].owed
         # PyTorch lays the features out filter by filter, the runtime position by position.
-        entry = weights[first].reshape(-1, channels, positions).transpose(2, 1, 0)
-        entry = np.ascontiguousarray(entry.reshape(channels * positions, -1))
-        self._dense = (entry, weights["dense.bias"]) if network.dense else None
+        layout = np.arange(math.prod(sizes[-1])).reshape(sizes[-1]).T.reshape(-1)
+        if network.dense:
+            matrix = weights["dense.weight"][:, layout].T
+            self._frame_layers.append(Dense(matrix, weights["dense.bias"], owed))
+            owed = self._frame_layers[-1].owed
+            layout = np.arange(network.dense)
+        self._owed = owed
+        self._movement = Movement(owed, layout) if network.movement else None
 
-        self._layers = []
+        self._lstm_layers = []
         for index in range(network.layers):
             into = weights[f"lstm.weight_ih_l{index}"].T
-            if index == 0 and not network.dense:
-                into = entry
             bias = weights[f"lstm.bias_ih_l{index}"] + weights[f"lstm.bias_hh_l{index}"]
-            self._layers.append(Lstm(into, weights[f"lstm.weight_hh_l{index}"].T, bias))
-        self._head = (np.ascontiguousarray(weights["head.weight"].T), weights["head.bias"])
-        axes = (config.calibration.valence, config.calibration.arousal)
-        self._scale = np.array([axis.scale for axis in axes], dtype=np.float32)
-        self._offset = np.array([axis.offset for axis in axes], dtype=np.float32)
-        self._sd_scale = np.array([axis.sd_scale for axis in axes], dtype=np.float32)
+            if index == 0:
+                into = into.reshape(-1, len(layout), 4 * network.lstm)[:, layout]
+                # Differences owe nothing.
+                bias = (bias + owed @ into[0].astype(np.float64)).astype(np.float32)
+                into = into.reshape(-1, 4 * network.lstm)
+            self._lstm_layers.append(Lstm(into, weights[f"lstm.weight_hh_l{index}"].T, bias))
+        self._head = Head(weights["head.weight"].T, weights["head.bias"], config.calibration)
 
     def initial(self, batch: int = 1) -> LstmState:
         """The state of a stream of which nothing was heard."""
         shape = (self._network.layers, batch, self._network.lstm)
-        return LstmState(np.zeros(shape, np.float32), np.zeros(shape, np.float32))
+        features = self._network.features if self._network.movement else 0
+        return LstmState(
+            np.zeros(shape, np.float32),
+            np.zeros(shape, np.float32),
+            np.zeros((1, batch, features), np.float32),
+        )
 
     def forward(self, frames: Floats, state: LstmState) -> tuple[Floats, LstmState]:
         """Outputs of ``frames`` (batch, time, coefficients), and the state after them.
@@ -113,19 +124,15 @@ class Runtime:
         entry of the batch a stream.
         """
         packing = Packing(lengths)
-        current = self._convolve(packing.pack(rows))
-        order = slice(None) if packing.order is None else packing.order
-        # Advanced indexing copies; a slice does not.
-        hidden, cell = (np.array(part[:, order]) for part in (state.hidden, state.cell))
-        for layer, layer_hidden, layer_cell in zip(self._layers, hidden, cell, strict=True):
-            current = layer(current, packing.runs, layer_hidden, layer_cell)
-        raw = np.dot(current, self._head[0])
-        raw += self._head[1]
-        outputs = packing.unpack(self._finish(raw))
-        if packing.order is not None:
-            back = np.argsort(packing.order)
-            hidden, cell = hidden[:, back], cell[:, back]
-        return outputs, LstmState(hidden, cell)
+        current, newest = self._features(rows), state.newest
+        if self._movement is not None:
+            current, newest = self._movement(current, lengths, newest)
+        current = packing.pack(current)
+        hidden, cell = packing.sort(state.hidden), packing.sort(state.cell)
+        for index, layer in enumerate(self._lstm_layers):
+            current = layer(current, packing.runs, hidden[index], cell[index])
+        outputs = packing.unpack(self._head(current))
+        return outputs, LstmState(packing.unsort(hidden), packing.unsort(cell), newest)
 
     def convolve(self, frames: Floats) -> Floats:
         """The per-frame part: (batch, time, coefficients) to (batch, time, features).
@@ -133,34 +140,91 @@ class Runtime:
         Each frame's features depend on that frame alone.
         """
         batch, time, coefficients = frames.shape
-        features = self._convolve(frames.reshape(batch * time, coefficients))
-        return features.reshape(batch, time, features.shape[1])
+        features = self._features(frames.reshape(batch * time, coefficients))
+        return (features + self._owed).astype(np.float32).reshape(batch, time, len(self._owed))
 
-    def _convolve(self, rows: Floats) -> Floats:
-        current = rows - self._mean
-        current *= self._inverse_sd
-        for layer in self._convolutions:
+    def _features(self, rows: Floats) -> Floats:
+        """The features of each frame, less what the LSTM's bias makes up for."""
+        current = rows * self._inverse_sd
+        for layer in self._frame_layers:
             current = layer(current)
-        if self._dense is not None:
-            current = np.dot(current, self._dense[0])
-            current += self._dense[1]
-            np.maximum(current, 0, out=current)
         return current
 
-    def _finish(self, raw: Floats) -> Floats:
-        """Means on the label's scale and their deviations, of the head's four numbers."""
-        means, deviations = raw[:, :2], raw[:, 2:]
-        np.tanh(means, out=means)
-        means *= self._scale
-        means += self._offset
-        np.maximum(means, -1, out=means)
-        np.minimum(means, 1, out=means)
-        np.maximum(deviations, LOG_SD_RANGE[0], out=deviations)
-        np.minimum(deviations, LOG_SD_RANGE[1], out=deviations)
-        np.exp(deviations, out=deviations)
-        deviations *= self._sd_scale
-        return raw
+
+class Movement:
+    """How far each feature has moved since the frame before.
+
+    ``owed`` is missing from the features that come in; ``layout`` says where each of them stands
+    in the state, which is laid out as PyTorch's.
+    """
+
+    def __init__(self, owed: NDArray[np.float64], layout: NDArray[np.intp]) -> None:
+        self._owed = owed.astype(np.float32)
+        plain = np.array_equal(layout, np.arange(len(layout)))
+        self._layout = None if plain else layout
+
+    def __call__(
+        self, rows: Floats, lengths: Sequence[int], newest: Floats
+    ) -> tuple[Floats, Floats]:
+        """Features and their movement (rows, 2 * features), and the new ``newest`` frames.
+
+        ``rows`` of streams of these ``lengths`` one after the other; ``newest`` (1, streams,
+        features) are the frames before.
+        """
+        if not len(rows):
+            return np.empty((0, 2 * rows.shape[1]), np.float32), newest
+        streams: slice | NDArray[np.intp] = slice(None)
+        first: slice | NDArray[np.intp] = slice(0, 1)
+        last: slice | NDArray[np.intp] = slice(-1, None)
+        if len(lengths) > 1:
+            streams = np.flatnonzero(lengths)
+            ends = np.cumsum(lengths)[streams]
+            first, last = ends - np.asarray(lengths)[streams], ends - 1
+        previous = newest[0] if self._layout is None else newest[0][:, self._layout]
+        both = np.empty((len(rows), 2, rows.shape[1]), np.float32)
+        features, movement = both[:, 0], both[:, 1]
+        features[:] = rows
+        np.subtract(rows[1:], rows[:-1], out=movement[1:])
+        movement[first] = rows[first] - (previous[streams] - self._owed)
+        np.abs(movement, out=movement)
+
+        after = previous.copy()
+        after[streams] = rows[last] + self._owed
+        if self._layout is not None:
+            after = after[:, np.argsort(self._layout)]
+        return both.reshape(len(rows), -1), after[None]
 
 
 #: The network's standard deviations lie between these: exp(-4) is .018, exp(0.5) is 1.6.
 LOG_SD_RANGE = (-4.0, 0.5)
+
+
+class Head:
+    """Means on the label's scale and their deviations, of the LSTM's outputs."""
+
+    def __init__(self, matrix: Floats, bias: Floats, calibration: Calibration) -> None:
+        self._matrix = np.ascontiguousarray(matrix)
+        self._bias = bias
+        unbounded = (-np.inf, np.inf)
+        bounds = np.array([unbounded, unbounded, LOG_SD_RANGE, LOG_SD_RANGE], dtype=np.float32)
+        self._least, self._most = np.ascontiguousarray(bounds.T)
+        axes = (calibration.valence, calibration.arousal)
+        scale = [axis.scale for axis in axes] + [axis.sd_scale for axis in axes]
+        self._scale = np.array(scale, dtype=np.float32)
+        self._offset = np.array([axis.offset for axis in axes], dtype=np.float32)
+        self._one = np.array(1, dtype=np.float32)
+
+    def __call__(self, rows: Floats) -> Floats:
+        """(rows, units) to (rows, 4): valence and arousal, and their deviations."""
+        raw: Floats = np.dot(rows, self._matrix)
+        raw += self._bias
+        np.maximum(raw, self._least, out=raw)
+        np.minimum(raw, self._most, out=raw)
+        means, deviations = raw[:, :2], raw[:, 2:]
+        np.tanh(means, out=means)
+        np.exp(deviations, out=deviations)
+        raw *= self._scale
+        means += self._offset
+        np.maximum(means, -self._one, out=means)
+        np.minimum(means, self._one, out=means)
+        return raw

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
-from small_network import small_config
+from small_network import random_weights, small_config
 
 from streamer.network.model import Model
 from streamer.network.runtime import LstmState
@@ -19,36 +21,47 @@ def random_frames(seed: int, count: int = FRAMES, batch: int = 1) -> np.ndarray:
 
 def random_state(model: Model, seed: int, batch: int = 1) -> LstmState:
     random = np.random.default_rng(seed)
-    shape = model.runtime.initial(batch).hidden.shape
-    hidden, cell = random.uniform(-0.9, 0.9, (2, *shape)).astype(np.float32)
-    return LstmState(hidden, cell)
+    like = model.runtime.initial(batch)
+    parts = (like.hidden, like.cell, like.newest)
+    return LstmState(*(random.uniform(-0.9, 0.9, p.shape).astype(np.float32) for p in parts))
 
 
-def test_runtime_equals_pytorch_in_outputs_and_state(small_model: Model) -> None:
-    """The NumPy runtime gives PyTorch's outputs and final state, from a random state on."""
-    torch = pytest.importorskip("torch", reason="PyTorch is the reference; extra 'train'")
-    from streamer.network.hybrid import HybridNetwork
-
+def of_another_shape(**changes: object) -> Model:
+    """The small model with another network in it."""
     config = small_config()
-    network = HybridNetwork(config.network, config.normalisation).eval()
-    tensors = {name: torch.tensor(array) for name, array in small_model.weights.items()}
-    network.load_state_dict(tensors, strict=True)
-    frames, state = random_frames(1, batch=3), random_state(small_model, 2, batch=3)
+    network = dataclasses.replace(config.network, **changes)  # type: ignore[arg-type]
+    config = dataclasses.replace(config, network=network)
+    return Model("small", config, random_weights(config))
 
-    outputs, final = small_model.runtime.forward(frames, state)
-    with torch.no_grad():
-        carried = (torch.tensor(state.hidden), torch.tensor(state.cell))
-        reference, (hidden, cell) = network(torch.tensor(frames), carried)
 
-    scale = [[1.1, 0.9]]
-    means = np.clip(reference[..., :2].numpy() * scale + [0.02, -0.03], -1, 1)
-    deviations = reference[..., 2:].numpy() * [[1.2, 0.8]]
-    assert outputs.shape == (3, FRAMES, 4)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"movement": False},
+        {"dense": 0},
+        {"dense": 0, "movement": False},
+        {"convolutions": (), "layers": 1},
+        {"convolutions": (), "dense": 0},
+    ],
+    ids=str,
+)
+def test_runtime_equals_pytorch_in_outputs_and_state(changes: dict[str, object]) -> None:
+    """The NumPy runtime gives PyTorch's outputs and final state, from a random state on."""
+    pytest.importorskip("torch", reason="PyTorch is the reference; extra 'train'")
+    from streamer.network import hybrid
+
+    model = of_another_shape(**changes)
+    frames, state = random_frames(1, batch=3), random_state(model, 2, batch=3)
+    outputs, final = model.runtime.forward(frames, state)
+    reference, after = hybrid.judge(model, frames, state)
+    assert outputs.shape == reference.shape == (3, FRAMES, 4)
     assert outputs.std(axis=1).min() > 1e-3
-    np.testing.assert_allclose(outputs[..., :2], means, atol=1e-5)
-    np.testing.assert_allclose(outputs[..., 2:], deviations, atol=1e-5)
-    np.testing.assert_allclose(final.hidden, hidden.numpy(), atol=1e-5)
-    np.testing.assert_allclose(final.cell, cell.numpy(), atol=1e-5)
+    np.testing.assert_allclose(outputs, reference, atol=1e-5)
+    for name in ("hidden", "cell", "newest"):
+        part = getattr(final, name)
+        np.testing.assert_allclose(part, getattr(after, name), atol=1e-5, err_msg=name)
+    assert final.newest.shape[2] == (model.config.network.features if final.newest.size else 0)
 
 
 def test_whole_sequence_equals_step_by_step(small_model: Model) -> None:

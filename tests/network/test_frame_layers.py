@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.network.config import Convolution
-from streamer.network.convolution import Sliding, Unrolled, build
+from streamer.network.frame_layers import Dense, Sliding, convolution, unrolled
 from streamer.network.model import Model
 from streamer.network.runtime import LstmState
 
@@ -35,17 +35,21 @@ def test_unrolled_and_sliding_convolutions_are_the_same(
         window = windows[:, place * stride : place * stride + width]
         expected[:, place] = np.einsum("fwc,wco->fo", window, kernel) + bias
     expected = np.maximum(expected, 0).reshape(frames, new * 2)
-    for kind in (Unrolled, Sliding):
-        found = kind(kernel, bias, stride, positions)(rows)
+    owed = random.normal(size=positions * channels)
+    for build in (unrolled, Sliding):
+        layer = build(kernel, bias, stride, positions, owed)
+        found = layer((rows - owed).astype(np.float32)) + layer.owed
         assert found.shape == expected.shape
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize(("positions", "kind"), [(20, Unrolled), (400, Sliding)])
+@pytest.mark.parametrize(("positions", "kind"), [(20, Dense), (400, Sliding)])
 def test_large_layers_slide(positions: int, kind: type) -> None:
     """A layer is unrolled only where its matrix stays small."""
     weight = np.ones((8, 1, 1, 5), dtype=np.float32)
-    assert isinstance(build(weight, np.zeros(8, np.float32), Convolution(8, 5, 1), positions), kind)
+    nothing = np.zeros(positions)
+    layer = convolution(weight, np.zeros(8, np.float32), Convolution(8, 5, 1), positions, nothing)
+    assert isinstance(layer, kind)
 
 
 @given(lengths=st.lists(st.integers(0, 9), min_size=1, max_size=7))
@@ -53,8 +57,9 @@ def test_streams_of_unequal_lengths_are_independent(small_model: Model, lengths:
     """Streams side by side give the outputs and final states of each one alone."""
     random = np.random.default_rng(3)
     runtime = small_model.runtime
-    shape = runtime.initial(len(lengths)).hidden.shape
-    state = LstmState(*random.uniform(-0.9, 0.9, (2, *shape)).astype(np.float32))
+    like = runtime.initial(len(lengths))
+    parts = (like.hidden, like.cell, like.newest)
+    state = LstmState(*(random.uniform(-0.9, 0.9, p.shape).astype(np.float32) for p in parts))
     rows = random.normal(0.5, 4, (sum(lengths), 20)).astype(np.float32)
     outputs, after = runtime.forward_streams(rows, lengths, state)
     assert outputs.shape == (sum(lengths), 4)
@@ -64,6 +69,7 @@ def test_streams_of_unequal_lengths_are_independent(small_model: Model, lengths:
         np.testing.assert_allclose(outputs[begin : begin + length], expected[0], atol=1e-5)
         np.testing.assert_allclose(ended.hidden, final.hidden, atol=1e-5)
         np.testing.assert_allclose(ended.cell, final.cell, atol=1e-5)
+        np.testing.assert_allclose(ended.newest, final.newest, atol=1e-5)
         begin += length
     again = LstmState.joined(after.parted())
     assert again == after

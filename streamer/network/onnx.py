@@ -1,0 +1,247 @@
+"""The network as an ONNX graph: explicit state in and out, the calibration and the facts inside.
+
+Built node by node from the weights, without PyTorch; checked against it before the file is
+written. ``config.json`` travels in the graph's metadata, so that the file alone is enough: see
+``examples/onnx_stream.py``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import streamer
+from streamer.errors import MissingExtraError, ModelError, OutputError
+from streamer.network.model import Model
+from streamer.network.runtime import LOG_SD_RANGE, LstmState
+
+Floats = NDArray[np.float32]
+
+#: The oldest operator set that has all that is used here, for readers of many years.
+OPSET, IR = 17, 8
+#: How far the graph may be from the network that was trained, in outputs and state.
+TOLERANCE = 1e-5
+
+
+def export(model: Model, path: Path) -> float:
+    """Write the graph of ``model`` to ``path``; the largest difference found is returned.
+
+    Inputs ``frames`` (batch, time, coefficients), ``hidden`` and ``cell`` (layers, batch, units);
+    outputs ``outputs`` (batch, time, 4) and ``hidden_after``, ``cell_after``. Outputs are the
+    calibrated valence, arousal and their standard deviations, as ``Runtime.forward`` gives them.
+
+    Raises ``MissingExtraError`` without the extra, ``ModelError`` where the graph is further than
+    1e-5 from the reference, ``OutputError`` where the file cannot be written.
+    """
+    blob = graph(model).SerializeToString()
+    difference = check(model, blob)
+    if not difference <= TOLERANCE:
+        raise ModelError(
+            f"the ONNX graph of {model.name} differs from its network by {difference:.1e}, more "
+            f"than {TOLERANCE:.0e}: the calibration's scale is too large for float32"
+        )
+    try:
+        path.write_bytes(blob)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}") from None
+    return difference
+
+
+def graph(model: Model) -> Any:
+    """The graph as an ``onnx.ModelProto``, checked for form."""
+    try:
+        import onnx
+    except ModuleNotFoundError:
+        raise MissingExtraError("exporting a model", "onnx", "onnx") from None
+    network = model.config.network
+    nodes = _Nodes(onnx.helper)
+    _convolve(nodes, model)
+    hidden, cell = _recur(nodes, model)
+    _head(nodes, model)
+
+    def shaped(name: str, *shape: str | int) -> Any:
+        return onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+
+    state = (network.layers, "batch", network.lstm)
+    proto = onnx.helper.make_model(
+        onnx.helper.make_graph(
+            nodes.all,
+            "streamer",
+            [
+                shaped("frames", "batch", "time", network.coefficients),
+                shaped("hidden", *state),
+                shaped("cell", *state),
+            ],
+            [shaped("outputs", "batch", "time", 4), shaped(hidden, *state), shaped(cell, *state)],
+            initializer=nodes.constants,
+        ),
+        opset_imports=[onnx.helper.make_opsetid("", OPSET)],
+        ir_version=IR,
+        producer_name="streamer",
+        producer_version=streamer.__version__,
+    )
+    facts = {"model": model.name, "config": model.config.to_json()}
+    onnx.helper.set_model_props(proto, facts)
+    onnx.checker.check_model(proto, full_check=True)
+    return proto
+
+
+def session(blob: bytes) -> Any:
+    """An ONNX Runtime session of one thread for a serialised graph."""
+    try:
+        import onnxruntime
+    except ModuleNotFoundError:
+        raise MissingExtraError("running an ONNX graph", "onnxruntime", "onnx") from None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(blob, options, providers=["CPUExecutionProvider"])
+
+
+def check(model: Model, blob: bytes) -> float:
+    """The largest difference between the graph and the network, in outputs and final state.
+
+    The network is PyTorch's where that is installed, else the NumPy runtime, which the tests hold
+    to it. From a random state, for one frame and for many, for one stream and for several.
+    """
+    run = session(blob).run
+    random = np.random.default_rng(0)
+    normal = model.config.normalisation
+    worst = 0.0
+    for batch, time in ((1, 1), (1, 40), (3, 7)):
+        shape = (batch, time, len(normal.mean))
+        frames: Floats = random.normal(normal.mean, normal.sd, shape).astype(np.float32)
+        like = model.runtime.initial(batch).hidden
+        state = LstmState(*random.uniform(-0.9, 0.9, (2, *like.shape)).astype(np.float32))
+        found = run(None, {"frames": frames, "hidden": state.hidden, "cell": state.cell})
+        outputs, after = _reference(model, frames, state)
+        for one, other in zip(found, (outputs, after.hidden, after.cell), strict=True):
+            # A cell may count up to the number of its steps: beyond 1 the difference is relative.
+            apart = np.abs(one - other) / np.maximum(1, np.abs(other))
+            worst = max(worst, float(apart.max()))
+    return worst
+
+
+def _reference(model: Model, frames: Floats, state: LstmState) -> tuple[Floats, LstmState]:
+    try:
+        from streamer.network import hybrid
+    except ModuleNotFoundError:
+        return model.runtime.forward(frames, state)
+    return hybrid.judge(model, frames, state)
+
+
+class _Nodes:
+    """Nodes in order, each fed by the one before, and the constants that they use."""
+
+    def __init__(self, helper: Any) -> None:
+        self._helper = helper
+        self.all: list[Any] = []
+        self.constants: list[Any] = []
+        self.newest = "frames"
+
+    def constant(self, values: Any, dtype: type = np.float32) -> str:
+        from onnx import numpy_helper
+
+        name = f"constant_{len(self.constants)}"
+        array: NDArray[Any] = np.ascontiguousarray(values, dtype=dtype)
+        self.constants.append(numpy_helper.from_array(array, name))
+        return name
+
+    def add(
+        self,
+        kind: str,
+        *more: str,
+        source: str | None = None,
+        results: tuple[str, ...] = (),
+        **attributes: Any,
+    ) -> str:
+        """A node on ``source`` (the newest result) and ``more``; its first result's name."""
+        results = results or (f"{kind.lower()}_{len(self.all)}",)
+        inputs = [source or self.newest, *more]
+        self.all.append(self._helper.make_node(kind, inputs, list(results), **attributes))
+        self.newest = results[0]
+        return self.newest
+
+
+def _convolve(nodes: _Nodes, model: Model) -> None:
+    """(batch, time, coefficients) to (time, batch, features), as ``HybridNetwork.convolve``."""
+    network, weights = model.config.network, model.weights
+    normal = model.config.normalisation
+    nodes.add("Sub", nodes.constant(normal.mean))
+    nodes.add("Mul", nodes.constant(1 / np.asarray(normal.sd)))
+    nodes.add("Unsqueeze", nodes.constant([1], np.int64))
+    for index, layer in enumerate(network.convolutions):
+        kernel = nodes.constant(weights[f"convolutions.{index}.weight"])
+        bias = nodes.constant(weights[f"convolutions.{index}.bias"])
+        nodes.add("Conv", kernel, bias, kernel_shape=[1, layer.width], strides=[1, layer.stride])
+        nodes.add("Relu")
+    # (batch, filters, time, positions) -> (time, batch, filters * positions)
+    nodes.add("Transpose", perm=[2, 0, 1, 3])
+    nodes.add("Reshape", nodes.constant([0, 0, -1], np.int64))
+    if network.dense:
+        nodes.add("MatMul", nodes.constant(weights["dense.weight"].T))
+        nodes.add("Add", nodes.constant(weights["dense.bias"]))
+        nodes.add("Relu")
+
+
+def _recur(nodes: _Nodes, model: Model) -> tuple[str, str]:
+    """The LSTM layers; the names of the final hidden and cell states."""
+    network, weights = model.config.network, model.weights
+    features = nodes.newest
+    finals: dict[str, list[str]] = {"hidden": [], "cell": []}
+    # PyTorch's order is input, forget, candidate, output; ONNX has input, output, forget,
+    # candidate.
+    order = np.arange(4 * network.lstm).reshape(4, -1)[[0, 3, 1, 2]].reshape(-1)
+    for index in range(network.layers):
+        begin, end, axis = (nodes.constant([k], np.int64) for k in (index, index + 1, 0))
+        hidden, cell = (
+            nodes.add("Slice", begin, end, axis, source=name) for name in ("hidden", "cell")
+        )
+        into, recurrent = (
+            nodes.constant(weights[f"lstm.weight_{part}_l{index}"][order][None])
+            for part in ("ih", "hh")
+        )
+        biases = [weights[f"lstm.bias_{part}_l{index}"][order] for part in ("ih", "hh")]
+        results = tuple(f"{part}_{index}" for part in ("lstm", "hidden", "cell"))
+        bias = nodes.constant(np.concatenate(biases)[None])
+        nodes.add(
+            "LSTM",
+            into,
+            recurrent,
+            bias,
+            "",
+            hidden,
+            cell,
+            source=features,
+            results=results,
+            hidden_size=network.lstm,
+        )
+        features = nodes.add("Squeeze", nodes.constant([1], np.int64))
+        finals["hidden"].append(results[1])
+        finals["cell"].append(results[2])
+    for part, (first, *others) in finals.items():
+        nodes.add("Concat", *others, source=first, results=(f"{part}_after",), axis=0)
+    nodes.newest = features
+    return "hidden_after", "cell_after"
+
+
+def _head(nodes: _Nodes, model: Model) -> None:
+    """(time, batch, units) to the calibrated outputs (batch, time, 4)."""
+    nodes.add("MatMul", nodes.constant(model.weights["head.weight"].T))
+    nodes.add("Add", nodes.constant(model.weights["head.bias"]))
+    nodes.add("Transpose", perm=[1, 0, 2])
+    halves = ("raw_means", "raw_deviations")
+    nodes.add("Split", nodes.constant([2, 2], np.int64), results=halves, axis=-1)
+    axes = (model.config.calibration.valence, model.config.calibration.arousal)
+    nodes.add("Tanh", source="raw_means")
+    nodes.add("Mul", nodes.constant([axis.scale for axis in axes]))
+    nodes.add("Add", nodes.constant([axis.offset for axis in axes]))
+    means = nodes.add("Clip", nodes.constant(-1.0), nodes.constant(1.0))
+    low, high = (nodes.constant(bound) for bound in LOG_SD_RANGE)
+    nodes.add("Clip", low, high, source="raw_deviations")
+    nodes.add("Exp")
+    deviations = nodes.add("Mul", nodes.constant([axis.sd_scale for axis in axes]))
+    nodes.add("Concat", deviations, source=means, results=("outputs",), axis=-1)
