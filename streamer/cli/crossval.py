@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
-from streamer.cli.learning import Bars, learning, need_torch, progress_bars, read, songs_of
+from streamer.cli.learning import learning, need_torch, progress_bars, read, songs_of
 
 
 @click.command(name="crossval")
 @learning
 @click.option("--seeds", type=click.IntRange(1, 100), default=1, show_default=True, help="Runs.")
+@click.option("--fold", "folds", type=int, multiple=True, help="Only this fold (for ablations).")
+@click.option("--jobs", type=click.IntRange(1), help="Networks trained at once.  [default: cores]")
 def command(
     datasets: tuple[Path, ...],
     recipe: str,
@@ -19,6 +21,8 @@ def command(
     out: Path,
     cache: Path | None,
     seeds: int,
+    folds: tuple[int, ...],
+    jobs: int | None,
 ) -> None:
     """Judge every song by a network that has never heard it, fold by fold.
 
@@ -34,11 +38,24 @@ def command(
     from streamer.training.report import five_fold_text
 
     chosen = read(recipe, changes)
+    cache = cache or out / "cache"
     with progress_bars() as progress:
-        songs = songs_of(datasets, chosen, cache or out / "cache", progress)
-        bars = Bars(progress)
-        numbers = range(chosen.seed, chosen.seed + seeds)
-        rows = crossval(chosen, songs, out, seeds=numbers, stage=bars.run)
+        clips = [song.clip for song in songs_of(datasets, chosen, cache, progress)]
+        task = progress.add_task("epochs", total=None)
+
+        def advance(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        rows = crossval(
+            chosen,
+            clips,
+            cache,
+            out,
+            seeds=range(chosen.seed, chosen.seed + seeds),
+            folds=folds or None,
+            jobs=jobs,
+            progress=advance,
+        )
     figures = five_fold(rows)
     write_metrics(out / "metrics.json", "five_fold", figures)
     click.echo(five_fold_text(figures))

@@ -19,7 +19,13 @@ from streamer.errors import StreamerError
 #: Command, the module that defines ``command``, and its line in ``--help``.
 COMMANDS = {
     "replay": "Track a sound file, or raw PCM on standard input, as if it were live.",
+    "annotate": "Annotate a library of sound files into one table.",
+    "compare": "Tell how far two recorded sessions agree.",
+    "plot": "Draw recorded sessions: the way across the plane, both curves over time.",
     "models": "List the models that can be used.",
+    "train": "Train a model on annotated music.",
+    "crossval": "Cross-validate a recipe: honest figures, fold by fold.",
+    "evaluate": "Judge a model on annotated music.",
 }
 
 #: Exit codes beside click's own 2 for a wrong command line.

@@ -104,7 +104,8 @@ class Augmentation:
         places = np.linspace(0, knots.shape[1] - 1, time)
         voice = np.stack([np.interp(places, np.arange(knots.shape[1]), row) for row in knots])
         noise += (voice * _chosen(random, batch, 0.35))[..., None]
-        snr = random.uniform(*self.config.noise_snr_db, (batch, 1, 1)) * math.log(10) / 10
+        lowest_snr, highest_snr = self.config.noise_snr_db
+        snr = random.uniform(lowest_snr, highest_snr, (batch, 1, 1)) * math.log(10) / 10
         noise += _total(bands) - _total(noise) - snr
         noisy = _chosen(random, batch, self.config.noise)[:, :, None] > 0
         return np.where(noisy, np.logaddexp(bands, noise), bands).astype(np.float32)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, wait
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -19,43 +20,108 @@ from streamer.training.baselines import constant, ridge
 from streamer.training.dataset import Clip
 from streamer.training.figures import Figures, five_fold
 from streamer.training.listening import listen_to, samples_of
-from streamer.training.material import Song
+from streamer.training.material import Progress, Song, prepare
 from streamer.training.recipe import Recipe
 from streamer.training.table import Row, read_table, write_table
-from streamer.training.train import Stage, train
+from streamer.training.train import train
 
 #: A clip judged as a whole is judged from here on: the stream has settled.
 CLIP_FROM_S = 3.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One network to train and to judge its held-out fold with, in a process of its own."""
+
+    recipe: Recipe
+    clips: tuple[Clip, ...]
+    cache: Path
+    out: Path
+    seed: int
+    fold: int
+
+    @property
+    def directory(self) -> Path:
+        return self.out / f"seed-{self.seed}" / f"fold-{self.fold}"
+
+    @property
+    def finished(self) -> Path:
+        return self.directory / "estimates.csv.gz"
+
+
 def crossval(
     recipe: Recipe,
-    songs: Sequence[Song],
+    clips: Sequence[Clip],
+    cache: Path,
     out: Path,
     *,
     seeds: Sequence[int],
-    stage: Callable[[str], Stage] = lambda _: lambda _: None,
+    folds: Sequence[int] | None = None,
+    jobs: int | None = None,
+    progress: Progress | None = None,
 ) -> list[Row]:
-    """Train a network a fold and seed, judge the held-out songs, and write the table.
+    """Train a network a fold and seed, judge the held-out clips, and write the table.
 
     Writes ``out/seed-S/fold-K/`` (a model directory and ``estimates.csv.gz`` each; finished ones
-    are not made again) and ``out/out_of_fold.csv.gz``. Returns the table's rows.
+    are not made again, unfinished ones go on) and ``out/out_of_fold.csv.gz``. ``jobs`` networks are
+    trained at once, each on one core: small networks gain little from a second. ``progress`` is
+    told of epochs. Returns the table's rows.
     """
-    rows: list[Row] = []
-    for seed in seeds:
-        for fold, inside, outside in split(songs):
-            directory = out / f"seed-{seed}" / f"fold-{fold}"
-            finished = directory / "estimates.csv.gz"
-            if not finished.is_file():
-                name = f"seed {seed}, fold {fold}"
-                train(recipe, inside, directory, seed=seed, stage=stage(name), resume=True)
-                clips = [song.clip for song in outside]
-                write_table(finished, estimates(directory, clips, seed, fold))
-            rows += read_table(finished)
+    chosen = sorted({clip.fold for clip in clips} if folds is None else folds)
+    tasks = [_Task(recipe, tuple(clips), cache, out, seed, f) for seed in seeds for f in chosen]
+    undone = [task for task in tasks if not task.finished.is_file()]
+    teachers = recipe.teachers
+    each = recipe.fit.epochs + (teachers.count * teachers.epochs if teachers else 0)
+    context = get_context("spawn")
+    epochs = context.Value("q", 0)
+    with ProcessPoolExecutor(
+        jobs or os.cpu_count(), mp_context=context, initializer=_begin, initargs=(epochs,)
+    ) as pool:
+        waiting = {pool.submit(_run, task) for task in undone}
+        while waiting:
+            done, waiting = wait(waiting, timeout=1.0)
+            for future in done:
+                future.result()
+            if progress is not None:
+                progress(epochs.value, each * len(undone))
+    rows = [row for task in tasks for row in read_table(task.finished)]
+    songs = prepare(clips, recipe.features, cache)
     for fold, inside, outside in split(songs):
-        rows += baseline_rows(recipe, inside, outside, fold)
+        if fold in chosen:
+            rows += baseline_rows(recipe, inside, outside, fold)
     write_table(out / "out_of_fold.csv.gz", rows)
     return rows
+
+
+_epochs: Any = None
+
+
+def _begin(epochs: Any) -> None:
+    """Set up a worker process: one thread, and the counter of epochs that all share."""
+    global _epochs  # noqa: PLW0603 - a worker has no other place for what it was started with
+    _epochs = epochs
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _run(task: _Task) -> None:
+    """Train the network of a task and judge its fold."""
+
+    def stage(_: str) -> Callable[[int, int, float], None]:
+        def report(*_: float) -> None:
+            with _epochs.get_lock():
+                _epochs.value += 1
+
+        return report
+
+    songs = prepare(task.clips, task.recipe.features, task.cache, processes=1)
+    inside = [song for song in songs if song.clip.fold != task.fold]
+    train(task.recipe, inside, task.directory, seed=task.seed, stage=stage, resume=True)
+    model = load_model(task.directory)
+    held_out = [clip for clip in task.clips if clip.fold == task.fold]
+    rows = [row for clip in held_out for row in clip_rows(model, clip, task.seed, task.fold)]
+    write_table(task.finished, rows)
 
 
 def split(songs: Sequence[Song]) -> Iterator[tuple[int, list[Song], list[Song]]]:
@@ -68,30 +134,13 @@ def split(songs: Sequence[Song]) -> Iterator[tuple[int, list[Song], list[Song]]]
         )
 
 
-def estimates(directory: Path, clips: Sequence[Clip], seed: int, fold: int) -> list[Row]:
-    """What the model of a directory says of clips, heard by trackers in all processes there are."""
-    tasks = [(directory, clip, seed, fold) for clip in clips]
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        return [row for rows in pool.map(_judge, tasks, chunksize=16) for row in rows]
-
-
-_loaded: dict[Path, Model] = {}
-
-
-def _judge(task: tuple[Path, Clip, int, int]) -> list[Row]:
-    """The rows of one clip, in a worker process, which keeps the model that it has loaded."""
-    directory, clip, seed, fold = task
-    if directory not in _loaded:
-        _loaded.clear()
-        _loaded[directory] = load_model(directory)
-    model = _loaded[directory]
+def clip_rows(model: Model, clip: Clip, seed: int, fold: int) -> list[Row]:
+    """What the model says of a clip, heard by a fresh tracker: a row a label, or one a clip."""
     heard = listen_to(model, samples_of(clip.path, model.config.features.sample_rate))
     if clip.sides is not None:
         return [_row("network", seed, fold, clip, -1.0, heard.mean_from(CLIP_FROM_S), clip.tags)]
-    return [
-        _row("network", seed, fold, clip, float(t), output, label)
-        for t, output, label in zip(clip.times, heard.at(clip.times), clip.labels, strict=True)
-    ]
+    told = zip(clip.times, heard.at(clip.times), clip.labels, strict=True)
+    return [_row("network", seed, fold, clip, float(t), said, label) for t, said, label in told]
 
 
 def baseline_rows(

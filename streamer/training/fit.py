@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from torch import Tensor
 from streamer.features.mfcc import Mfcc
 from streamer.features.volume import Volume, VolumeState
 from streamer.network.config import NetworkConfig, Normalisation
-from streamer.network.hybrid import HybridNetwork
+from streamer.network.hybrid import HybridNetwork, TorchState
 from streamer.training.batches import Batch, Batches, Teachings
 from streamer.training.loss import Loss
 from streamer.training.material import Song
@@ -112,7 +111,6 @@ class _Run:
         teachings: Teachings | None,
     ) -> None:
         config = recipe.fit
-        torch.set_num_threads(os.cpu_count() or 1)
         torch.manual_seed(seed)
         self.config = config
         self.epochs = epochs or config.epochs
@@ -147,7 +145,7 @@ class _Run:
             final_div_factor=100,
         )
         self._steps = 0
-        self._carried: tuple[Tensor, Tensor, list[VolumeState]] | None = None
+        self._carried: tuple[list[Tensor], list[VolumeState]] | None = None
 
     def epoch(self) -> float:
         """One pass over the songs; the mean loss."""
@@ -171,11 +169,11 @@ class _Run:
             "carried": self._kept_states(),
         }
 
-    def _kept_states(self) -> tuple[Tensor, Tensor, list[tuple[float, int]]] | None:
+    def _kept_states(self) -> tuple[list[Tensor], list[tuple[float, int]]] | None:
         if self._carried is None:
             return None
-        hidden, cell, volumes = self._carried
-        return hidden, cell, [(volume.power, volume.heard) for volume in volumes]
+        parts, volumes = self._carried
+        return parts, [(volume.power, volume.heard) for volume in volumes]
 
     def restore(self, kept: dict[str, Any]) -> None:
         """Go on from a kept state."""
@@ -188,14 +186,14 @@ class _Run:
         self._optimiser.load_state_dict(kept["optimiser"])
         self._schedule.load_state_dict(kept["schedule"])
         if kept["carried"] is not None:
-            hidden, cell, volumes = kept["carried"]
-            self._carried = hidden, cell, [VolumeState(*numbers) for numbers in volumes]
+            parts, volumes = kept["carried"]
+            self._carried = parts, [VolumeState(*numbers) for numbers in volumes]
 
     def _step(self, batch: Batch) -> float:
         state, volumes = self._begin(len(batch.bands))
         rows, volumes = self._rows.of(batch.bands, volumes)
-        outputs, (hidden, cell) = self.network(torch.from_numpy(rows), state)
-        self._carried = hidden.detach(), cell.detach(), volumes
+        outputs, after = self.network(torch.from_numpy(rows), state)
+        self._carried = [part.detach() for part in after], volumes
         loss = self._loss(
             outputs,
             *(torch.from_numpy(a) for a in (batch.targets, batch.weights, batch.sides, batch.tags)),
@@ -215,20 +213,20 @@ class _Run:
                 mean.lerp_(current, 1 - decay)
         return float(loss.detach())
 
-    def _begin(self, size: int) -> tuple[tuple[Tensor, Tensor], list[VolumeState]]:
+    def _begin(self, size: int) -> tuple[TorchState, list[VolumeState]]:
         """The states that a batch begins in: fresh ones, and ends of other songs."""
-        hidden, cell = self.network.initial(size)
+        state = self.network.initial(size)
         volumes = [self._rows.initial] * size
         if self._carried is None:
-            return (hidden, cell), volumes
+            return state, volumes
         order = self._random.permutation(size)
         goes_on = self._random.random(size) < self.config.carry
         mask = torch.from_numpy(goes_on.astype(np.float32))[None, :, None]
-        hidden = self._carried[0][:, order] * mask
-        cell = self._carried[1][:, order] * mask
+        parts, ended = self._carried
+        hidden, cell, newest = (part[:, order] * mask for part in parts)
         for index in np.flatnonzero(goes_on):
-            volumes[index] = self._carried[2][order[index]]
-        return (hidden, cell), volumes
+            volumes[index] = ended[order[index]]
+        return (hidden, cell, newest), volumes
 
 
 def _remember(network: HybridNetwork, longest_s: float, hop_s: float) -> None:

@@ -102,6 +102,24 @@ def movement_table(movement: Figures) -> str:
     return markdown(["", "excerpts", "r within", "95 % interval"], rows)
 
 
+def evaluation_text(figures: Figures) -> str:
+    """Everything that ``evaluate`` prints."""
+    known, clips = figures["in_sample"], figures["clips"]
+    parts = [f"{figures['model']} on {clips} clips"]
+    if known:
+        parts[0] += f"; in_sample: {known} of them were trained on, so this is no judgement"
+    if "pooled" in figures:
+        rows = [
+            [f"{axis} {title}", number(figures[part][axis][name])]
+            for title, part, name in _AGREEMENT
+            for axis in AXES
+        ]
+        parts += [markdown(["", figures["model"]], rows), calibration_table(figures["calibration"])]
+    if "quadrants" in figures:
+        parts.append(quadrant_table(figures["quadrants"]))
+    return "\n\n".join(parts)
+
+
 def five_fold_text(five_fold: Figures) -> str:
     """Everything that ``crossval`` prints."""
     parts = []

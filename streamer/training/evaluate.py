@@ -1,0 +1,50 @@
+"""Judging a finished model on a dataset, by the tracker that listens live."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+
+from streamer.network.model import Model, load_model
+from streamer.training.crossval import clip_rows
+from streamer.training.dataset import Clip
+from streamer.training.figures import Figures, agreement, calibration, movement, quadrant_figures
+from streamer.training.table import Row
+
+
+def evaluate(directory: Path, clips: Sequence[Clip]) -> tuple[Figures, list[Row]]:
+    """The figures of a model on ``clips``, and the estimates that they come from.
+
+    ``in_sample`` tells how many of the clips the model was trained or calibrated on: any above 0
+    makes the figures no judgement of the model.
+    """
+    model = load_model(directory)
+    known = sum(clip.song in model.config.songs.get(clip.dataset, ()) for clip in clips)
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        judged = pool.map(_judge, [(directory, clip) for clip in clips], chunksize=16)
+        rows = [row for one in judged for row in one]
+    figures: Figures = {"model": model.name, "clips": len(clips), "in_sample": known}
+    dynamic = [row for row in rows if row.t >= 0]
+    whole = [row for row in rows if row.t < 0]
+    if dynamic:
+        figures |= agreement(dynamic)
+        figures["calibration"] = calibration(dynamic)
+        figures["movement"] = movement(dynamic)
+    if whole:
+        figures["quadrants"] = quadrant_figures(whole)
+    return figures, rows
+
+
+@lru_cache(maxsize=1)
+def _loaded(directory: Path) -> Model:
+    return load_model(directory)
+
+
+def _judge(task: tuple[Path, Clip]) -> list[Row]:
+    """The rows of one clip, in a worker process, which keeps the model that it has loaded."""
+    directory, clip = task
+    return clip_rows(_loaded(directory), clip, 0, -1)
