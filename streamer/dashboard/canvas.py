@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from rich.cells import cell_len, get_character_cell_size
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -195,3 +196,11 @@ def _tail(text: str, width: int) -> str:
             break
         kept, used = cluster + kept, used + own
     return kept
+
+
+def heard_name(source: Mapping[str, object], *, unicode: bool = True) -> str:
+    """What is listened to, fit for the screen; of a file, its name without the folders."""
+    name = str(source.get("name", ""))
+    if source.get("kind") == "file":
+        name = PurePath(name).name or name
+    return tame(name, unicode=unicode)

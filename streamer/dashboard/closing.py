@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.cells import cell_len
 from rich.segment import Segment
 
-from streamer.dashboard.canvas import Canvas, Line, Picture, shorten, tame
+from streamer.dashboard.canvas import Canvas, Line, Picture, heard_name, shorten, tame
 from streamer.dashboard.look import BOLD, DIM, PLAIN, Look
 from streamer.dashboard.panel import bar
 from streamer.dashboard.timeline import clock
@@ -51,7 +51,7 @@ def _title(canvas: Canvas, summary: Summary, look: Look) -> int:
     if summary.model:
         about += f" with {tame(summary.model, unicode=look.unicode)}"
     x = canvas.write(0, 0, "♪ " if look.unicode else "> ", look.ink("calm", bold=True))
-    name = tame(str(summary.source.get("name", "")), unicode=look.unicode)
+    name = heard_name(summary.source, unicode=look.unicode)
     room = max(8, canvas.width - x - cell_len(about) - 2)
     x = canvas.write(x, 0, shorten(name, room, unicode=look.unicode), BOLD)
     canvas.write(x + (2 if name else 0), 0, about, DIM)

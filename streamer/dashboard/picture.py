@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from rich.cells import cell_len
 
-from streamer.dashboard.canvas import Canvas, Picture, shorten, tame
+from streamer.dashboard.canvas import Canvas, Picture, heard_name, shorten, tame
 from streamer.dashboard.look import BOLD, DIM, PLAIN, Look
 from streamer.dashboard.panel import draw_panel, headline, line
 from streamer.dashboard.plane import draw_plane
@@ -58,7 +58,7 @@ def source_name(snapshot: Snapshot, look: Look) -> str:
     """What is listened to, fit for the screen."""
     if snapshot.start is None:
         return ""
-    return tame(str(snapshot.start.source.get("name", "")), unicode=look.unicode)
+    return heard_name(snapshot.start.source, unicode=look.unicode)
 
 
 def _header(canvas: Canvas, snapshot: Snapshot, look: Look, margin: int) -> None:

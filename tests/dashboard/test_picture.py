@@ -334,6 +334,15 @@ def test_wide_and_strange_characters_keep_the_lines_straight(
             assert all(line.isascii() for line in lines)
 
 
+def test_a_file_is_shown_without_its_folders() -> None:
+    """The name of a file is what matters; a device's name stays whole, slashes and all."""
+    history = History(clock=lambda: 0.0)
+    history.write(start("/home/someone/music/album/song.flac"))
+    assert shown(render(history.snapshot(), FULL, PLAIN), FULL)[0].startswith(" ♪ song.flac  file")
+    history.write(start("USB/Line 1", kind="device"))
+    assert "♪ USB/Line 1" in shown(render(history.snapshot(), FULL, PLAIN), FULL)[0]
+
+
 def test_ascii_alone_serves_where_there_is_no_unicode() -> None:
     """Every layout can be encoded in ASCII, with a point, curves and bars in it."""
     for size in SIZES:
