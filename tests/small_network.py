@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from streamer.features.mfcc import FeatureConfig
@@ -15,6 +17,7 @@ from streamer.network.config import (
     NetworkConfig,
     Normalisation,
 )
+from streamer.network.model import Model
 
 
 def small_config() -> ModelConfig:
@@ -61,3 +64,11 @@ def random_weights(config: ModelConfig, seed: int = 0) -> dict[str, np.ndarray]:
         size = 1.5 / np.sqrt(fan_in) if len(shape) > 1 else 0.1
         weights[name] = random.normal(0, size, shape).astype(np.float32)
     return weights
+
+
+def of_another_shape(**changes: object) -> Model:
+    """The small model with another network in it."""
+    config = small_config()
+    network = dataclasses.replace(config.network, **changes)  # type: ignore[arg-type]
+    config = dataclasses.replace(config, network=network)
+    return Model("small", config, random_weights(config))

@@ -29,9 +29,11 @@ TOLERANCE = 1e-5
 def export(model: Model, path: Path) -> float:
     """Write the graph of ``model`` to ``path``; the largest difference found is returned.
 
-    Inputs ``frames`` (batch, time, coefficients), ``hidden`` and ``cell`` (layers, batch, units);
-    outputs ``outputs`` (batch, time, 4) and ``hidden_after``, ``cell_after``. Outputs are the
-    calibrated valence, arousal and their standard deviations, as ``Runtime.forward`` gives them.
+    Inputs are ``frames`` (batch, time, coefficients) and the state: ``hidden`` and ``cell``
+    (layers, batch, units), and ``newest`` (1, batch, features) where the network has movement.
+    Results are ``outputs`` (batch, time, 4), the calibrated valence, arousal and their standard
+    deviations, as ``Runtime.forward`` gives them; and the state after, ``hidden_after`` and so on.
+    The first state is all zeros. Batch and time may be any number above 0.
 
     Raises ``MissingExtraError`` without the extra, ``ModelError`` where the graph is further than
     1e-5 from the reference, ``OutputError`` where the file cannot be written.
@@ -59,23 +61,29 @@ def graph(model: Model) -> Any:
     network = model.config.network
     nodes = _Nodes(onnx.helper)
     _convolve(nodes, model)
-    hidden, cell = _recur(nodes, model)
+    states: dict[str, tuple[str | int, ...]] = {}
+    if network.movement:
+        _move(nodes)
+        states["newest"] = (1, "batch", network.features)
+    _recur(nodes, model)
     _head(nodes, model)
+    states["hidden"] = states["cell"] = (network.layers, "batch", network.lstm)
 
     def shaped(name: str, *shape: str | int) -> Any:
         return onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
 
-    state = (network.layers, "batch", network.lstm)
     proto = onnx.helper.make_model(
         onnx.helper.make_graph(
             nodes.all,
             "streamer",
             [
                 shaped("frames", "batch", "time", network.coefficients),
-                shaped("hidden", *state),
-                shaped("cell", *state),
+                *(shaped(name, *shape) for name, shape in states.items()),
             ],
-            [shaped("outputs", "batch", "time", 4), shaped(hidden, *state), shaped(cell, *state)],
+            [
+                shaped("outputs", "batch", "time", 4),
+                *(shaped(f"{name}_after", *shape) for name, shape in states.items()),
+            ],
             initializer=nodes.constants,
         ),
         opset_imports=[onnx.helper.make_opsetid("", OPSET)],
@@ -107,20 +115,25 @@ def check(model: Model, blob: bytes) -> float:
     The network is PyTorch's where that is installed, else the NumPy runtime, which the tests hold
     to it. From a random state, for one frame and for many, for one stream and for several.
     """
-    run = session(blob).run
+    running = session(blob)
+    parts = [part.name for part in running.get_inputs() if part.name != "frames"]
     random = np.random.default_rng(0)
     normal = model.config.normalisation
     worst = 0.0
     for batch, time in ((1, 1), (1, 40), (3, 7)):
         shape = (batch, time, len(normal.mean))
         frames: Floats = random.normal(normal.mean, normal.sd, shape).astype(np.float32)
-        like = model.runtime.initial(batch).hidden
-        state = LstmState(*random.uniform(-0.9, 0.9, (2, *like.shape)).astype(np.float32))
-        found = run(None, {"frames": frames, "hidden": state.hidden, "cell": state.cell})
+        zeros = model.runtime.initial(batch).to_arrays()
+        fed = {part: random.uniform(-0.9, 0.9, zeros[part].shape) for part in parts}
+        state = model.runtime.initial(batch).with_arrays(zeros | fed)
         outputs, after = _reference(model, frames, state)
-        for one, other in zip(found, (outputs, after.hidden, after.cell), strict=True):
+        expected = {f"{part}_after": values for part, values in after.to_arrays().items()}
+        expected["outputs"] = outputs
+        names = [result.name for result in running.get_outputs()]
+        fed = {part: state.to_arrays()[part] for part in parts}
+        for name, found in zip(names, running.run(None, {"frames": frames} | fed), strict=True):
             # A cell may count up to the number of its steps: beyond 1 the difference is relative.
-            apart = np.abs(one - other) / np.maximum(1, np.abs(other))
+            apart = np.abs(found - expected[name]) / np.maximum(1, np.abs(expected[name]))
             worst = max(worst, float(apart.max()))
     return worst
 
@@ -187,8 +200,20 @@ def _convolve(nodes: _Nodes, model: Model) -> None:
         nodes.add("Relu")
 
 
-def _recur(nodes: _Nodes, model: Model) -> tuple[str, str]:
-    """The LSTM layers; the names of the final hidden and cell states."""
+def _move(nodes: _Nodes) -> None:
+    """Features (time, batch, features) and how far each has moved since the frame before."""
+    features = nodes.newest
+    zero, one, most = (nodes.constant([k], np.int64) for k in (0, -1, np.iinfo(np.int64).max))
+    earlier = nodes.add("Slice", zero, one, zero, source=features)
+    previous = nodes.add("Concat", earlier, source="newest", axis=0)
+    nodes.add("Slice", one, most, zero, source=features, results=("newest_after",))
+    nodes.add("Sub", previous, source=features)
+    movement = nodes.add("Abs")
+    nodes.add("Concat", movement, source=features, axis=2)
+
+
+def _recur(nodes: _Nodes, model: Model) -> None:
+    """The LSTM layers over (time, batch, features), from ``hidden`` and ``cell`` on."""
     network, weights = model.config.network, model.weights
     features = nodes.newest
     finals: dict[str, list[str]] = {"hidden": [], "cell": []}
@@ -225,7 +250,6 @@ def _recur(nodes: _Nodes, model: Model) -> tuple[str, str]:
     for part, (first, *others) in finals.items():
         nodes.add("Concat", *others, source=first, results=(f"{part}_after",), axis=0)
     nodes.newest = features
-    return "hidden_after", "cell_after"
 
 
 def _head(nodes: _Nodes, model: Model) -> None:

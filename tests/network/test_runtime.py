@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
-from small_network import random_weights, small_config
+from small_network import of_another_shape
 
 from streamer.network.model import Model
 from streamer.network.runtime import LstmState
@@ -24,14 +22,6 @@ def random_state(model: Model, seed: int, batch: int = 1) -> LstmState:
     like = model.runtime.initial(batch)
     parts = (like.hidden, like.cell, like.newest)
     return LstmState(*(random.uniform(-0.9, 0.9, p.shape).astype(np.float32) for p in parts))
-
-
-def of_another_shape(**changes: object) -> Model:
-    """The small model with another network in it."""
-    config = small_config()
-    network = dataclasses.replace(config.network, **changes)  # type: ignore[arg-type]
-    config = dataclasses.replace(config, network=network)
-    return Model("small", config, random_weights(config))
 
 
 @pytest.mark.parametrize(
