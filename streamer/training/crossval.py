@@ -70,8 +70,7 @@ def crossval(
     chosen = sorted({clip.fold for clip in clips} if folds is None else folds)
     tasks = [_Task(recipe, tuple(clips), cache, out, seed, f) for seed in seeds for f in chosen]
     undone = [task for task in tasks if not task.finished.is_file()]
-    teachers = recipe.teachers
-    each = recipe.fit.epochs + (teachers.count * teachers.epochs if teachers else 0)
+    networks = 1 + (recipe.teachers.networks if recipe.teachers else 0)
     context = get_context("spawn")
     epochs = context.Value("q", 0)
     with ProcessPoolExecutor(
@@ -83,7 +82,7 @@ def crossval(
             for future in done:
                 future.result()
             if progress is not None:
-                progress(epochs.value, each * len(undone))
+                progress(epochs.value, networks * recipe.fit.epochs * len(undone))
     rows = [row for task in tasks for row in read_table(task.finished)]
     songs = prepare(clips, recipe.features, cache)
     for fold, inside, outside in split(songs):

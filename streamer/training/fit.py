@@ -72,18 +72,17 @@ def fit(
     *,
     seed: int,
     network: NetworkConfig | None = None,
-    epochs: int | None = None,
     teachings: Teachings | None = None,
     checkpoint: Path | None = None,
     report: Report | None = None,
 ) -> Fitted:
     """Train on ``songs`` and return the averaged weights.
 
-    ``network`` and ``epochs`` replace the recipe's (for teachers). With a ``checkpoint`` file the
+    ``network`` replaces the recipe's (for teachers). With a ``checkpoint`` file the
     state is kept after each epoch, and a run that finds one goes on from there to the same weights
     as without the interruption.
     """
-    run = _Run(recipe, songs, seed, network or recipe.network, epochs, teachings)
+    run = _Run(recipe, songs, seed, network or recipe.network, teachings)
     if checkpoint is not None and checkpoint.is_file():
         run.restore(torch.load(checkpoint, weights_only=True))
     while run.done < run.epochs:
@@ -107,13 +106,12 @@ class _Run:
         songs: Sequence[Song],
         seed: int,
         network: NetworkConfig,
-        epochs: int | None,
         teachings: Teachings | None,
     ) -> None:
         config = recipe.fit
         torch.manual_seed(seed)
         self.config = config
-        self.epochs = epochs or config.epochs
+        self.epochs = config.epochs
         self.done = 0
         self._random = np.random.default_rng(seed)
         self._rows = Rows(recipe)

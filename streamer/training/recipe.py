@@ -66,15 +66,16 @@ class FitConfig:
 
 @dataclass(frozen=True, slots=True)
 class TeacherConfig:
-    """An ensemble whose mean the network learns beside the labels; ``count`` 0 for none.
+    """Whose word the network learns beside the labels (``loss.teachers`` says how much).
 
-    Each teacher is a network of ``network``'s sizes, trained by the same recipe without teachers
-    on the same songs from another seed.
+    ``whole_clip``: regressions on statistics of whole clips. ``networks``: so many networks of this
+    recipe's sizes for each of as many parts of the songs, each trained without its part and heard
+    on it; 0 for none. Every teacher is heard only on songs that it was not fitted to.
     """
 
-    count: int
-    epochs: int
-    network: NetworkConfig
+    whole_clip: bool = True
+    networks: int = 0
+    network: NetworkConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from streamer.training.calibration import calibrated, judge
 from streamer.training.fit import Report, Rows, fit
 from streamer.training.material import Song
 from streamer.training.recipe import Recipe
+from streamer.training.teachers import whole_clip_words
 
 #: Makes the report of a stage ("teacher 1 of 3", "network") of a run.
 Stage = Callable[[str], Report | None]
@@ -65,7 +66,7 @@ def train(
     work.mkdir(parents=True, exist_ok=True)
 
     learnt, kept_back = inner_split(songs, recipe.fit.calibration_share, seed)
-    teachings = _teach(recipe, learnt, work, seed, stage) if recipe.teachers else None
+    teachings = _teach(recipe, learnt, work, seed, stage)
     fitted = fit(
         recipe,
         learnt,
@@ -88,27 +89,43 @@ def train(
 
 def _teach(
     recipe: Recipe, songs: Sequence[Song], work: Path, seed: int, stage: Stage
+) -> dict[tuple[str, str], Floats] | None:
+    """The mean of the teachers' words on every frame of every song; None without teachers.
+
+    No teacher is heard on a song that it was fitted to.
+    """
+    teachers = recipe.teachers
+    if teachers is None:
+        return None
+    words = [whole_clip_words(recipe, songs)] if teachers.whole_clip else []
+    if teachers.networks:
+        words.append(_networks_words(recipe, songs, work, seed, stage))
+    return {
+        key: np.mean([word[key] for word in words], axis=0, dtype=np.float32) for key in words[0]
+    }
+
+
+def _networks_words(
+    recipe: Recipe, songs: Sequence[Song], work: Path, seed: int, stage: Stage
 ) -> dict[tuple[str, str], Floats]:
-    """The mean of the teachers' words on every frame of every song, calibrated to no scale."""
+    """What networks say of each song of the part that each was not trained on."""
     assert recipe.teachers is not None
     rows = Rows(recipe)
-    words = {
-        (song.clip.dataset, song.clip.song): np.zeros((len(song.bands), 2), np.float32)
-        for song in songs
-    }
-    count = recipe.teachers.count
+    count = recipe.teachers.networks
+    digests = [hashlib.sha256(f"{seed} {s.clip.group}".encode()).digest() for s in songs]
+    part = [digest[0] % count for digest in digests]
+    words: dict[tuple[str, str], Floats] = {}
     for number in range(count):
         fitted = fit(
             recipe,
-            songs,
+            [song for song, p in zip(songs, part, strict=True) if p != number],
             seed=seed * 1000 + number + 1,
             network=recipe.teachers.network,
-            epochs=recipe.teachers.epochs,
             checkpoint=work / f"teacher-{number}.pt",
             report=stage(f"teacher {number + 1} of {count}"),
         )
         teacher = calibrated(recipe, fitted, (), "teacher")
-        for song in songs:
-            word = judge(teacher, rows, song)[:, :2] / count
-            words[song.clip.dataset, song.clip.song] += word
+        for song, own in zip(songs, part, strict=True):
+            if own == number:
+                words[song.clip.dataset, song.clip.song] = judge(teacher, rows, song)[:, :2]
     return words
