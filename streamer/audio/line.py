@@ -103,7 +103,7 @@ def list_inputs(timeout_s: float = ANSWER_S) -> list[Input]:
             ticks += 1
             if ticks * 0.25 >= timeout_s:
                 raise DeviceError(
-                    f"the sound system did not answer within {timeout_s:.0f} s: "
+                    f"the sound system did not answer within {timeout_s:g} s: "
                     f"is a sound server hanging?"
                 )
     finally:

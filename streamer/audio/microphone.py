@@ -198,7 +198,7 @@ class MicrophoneSource:
                     raise DeviceError("the capturing process ended before a device was open")
                 if self._clock.now() - begun > ANSWER_S:
                     raise DeviceError(
-                        f"the sound system did not answer within {ANSWER_S:.0f} s: "
+                        f"the sound system did not answer within {ANSWER_S:g} s: "
                         f"is a sound server hanging?"
                     )
         except BaseException:

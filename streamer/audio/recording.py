@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from streamer.audio.source import Lost, Piece, Samples, Source, SourceInfo
+from streamer.audio.source import Lost, Piece, Remark, Samples, Source, SourceInfo
 from streamer.errors import OutputError
 
 _FLOAT = 3  # WAVE_FORMAT_IEEE_FLOAT
@@ -25,7 +25,8 @@ class Recording:
     Losses are written as zeros, so that a moment of the file is the same moment of the stream.
     The header is brought up to date each second of sound: whatever ends the program, the file is
     readable up to then. Past 4 GB it is an RF64 file. Raises ``OutputError`` where the file cannot
-    be written; an existing file is replaced.
+    be created, and replaces one that exists; a disk that fills up later is remarked on, and sets
+    :attr:`failed`.
     """
 
     def __init__(self, source: Source, path: Path | str) -> None:
@@ -34,6 +35,8 @@ class Recording:
         self._rate = source.info.sample_rate
         self._samples = 0
         self._told = 0
+        #: The file could not be written to its end.
+        self.failed = False
         try:
             # Unbuffered: what was written is with the system when the program is killed.
             self._file = Path(path).open("wb", buffering=0)  # noqa: SIM115
@@ -50,13 +53,12 @@ class Recording:
         """The source's pieces, each written before it is passed on."""
         try:
             for piece in self._source.pieces():
-                try:
-                    if isinstance(piece, Lost):
-                        self._write_zeros(piece.samples)
-                    elif isinstance(piece, np.ndarray):
-                        self._write(piece)
-                except OSError as error:
-                    raise self._failure(error) from error
+                if not self.failed:
+                    try:
+                        self._keep(piece)
+                    except OSError as error:
+                        self.failed = True
+                        yield Remark(f"{self._failure(error)}: it goes on without a recording")
                 yield piece
         finally:
             self._finish()
@@ -64,6 +66,12 @@ class Recording:
     def close(self) -> None:
         """Close the source; the file is finished when :meth:`pieces` ends."""
         self._source.close()
+
+    def _keep(self, piece: Piece) -> None:
+        if isinstance(piece, Lost):
+            self._write_zeros(piece.samples)
+        elif isinstance(piece, np.ndarray):
+            self._write(piece)
 
     def _write(self, samples: Samples) -> None:
         self._file.write(samples.astype("<f4", copy=False).tobytes())
@@ -78,13 +86,12 @@ class Recording:
             count -= min(count, _BLOCK)
 
     def _finish(self) -> None:
-        if not self._file.closed:
+        if not (self._file.closed or self.failed):
             try:
                 self._update()
-            except OSError as error:
-                raise self._failure(error) from error
-            finally:
-                self._file.close()
+            except OSError:
+                self.failed = True
+        self._file.close()
 
     def _update(self) -> None:
         """Write the header for the samples so far, and return to the end."""

@@ -1,0 +1,406 @@
+"""The microphone as a source: faults become losses and remarks, on a clock that tests move."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from streamer.audio import wire
+from streamer.audio.microphone import MicrophoneSource
+from streamer.audio.ring import Block, Refused
+from streamer.audio.source import Lost, Piece, Remark
+from streamer.errors import DeviceError
+
+RATE, SIZE = 48_000, 960
+STEP = SIZE / RATE
+OPENED = wire.Opened("USB Mic", RATE, 2, STEP, "entry")
+
+Script = Callable[["World"], Iterator[wire.Message | None]]
+
+
+class World:
+    """A clock, and capturing processes that follow scripts, one after the other."""
+
+    def __init__(self, *scripts: Script) -> None:
+        self.time = 500.0
+        self.sleeps: list[float] = []
+        self.requests: list[dict[str, object]] = []
+        self.lines: list[FakeLine] = []
+        self._scripts = list(scripts)
+
+    def now(self) -> float:
+        """The time that scripts and sleeps have made."""
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        """Time passes, and is noted."""
+        assert seconds > 0
+        self.sleeps.append(seconds)
+        self.time += seconds
+
+    def launch(self, request: dict[str, object]) -> FakeLine:
+        """Start the next script; the last one goes for all that follow."""
+        self.requests.append(request)
+        script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
+        self.lines.append(FakeLine(script(self)))
+        return self.lines[-1]
+
+    def microphone(
+        self, device: str | int | None = None, duration_s: float | None = None
+    ) -> MicrophoneSource:
+        """A microphone in this world."""
+        return MicrophoneSource(device, duration_s=duration_s, launch=self.launch, clock=self)
+
+    def sound(self, blocks: int, value: float = 0.5, delay: float = 0.0) -> Iterator[wire.Message]:
+        """Blocks at the device's pace, captured ``delay`` seconds before they arrive."""
+        for _ in range(blocks):
+            self.time += STEP
+            samples = np.full(SIZE, value, np.float32)
+            yield Block(samples, self.time - delay, self.time, False)
+
+    def ticks(self, seconds: float) -> Iterator[wire.Message]:
+        """Signs of life without sound."""
+        for _ in range(round(seconds / 0.25)):
+            self.time += 0.25
+            yield wire.Tick()
+
+
+class FakeLine:
+    """A line whose messages a script makes."""
+
+    def __init__(self, messages: Iterator[wire.Message | None]) -> None:
+        self._messages = messages
+        self.is_cut = False
+        self.ended = False
+
+    def receive(self) -> wire.Message | None:
+        """The script's next message."""
+        return None if self.is_cut else next(self._messages, None)
+
+    def cut(self) -> None:
+        """No more messages."""
+        self.is_cut = True
+
+    def end(self) -> None:
+        """No more messages, and nothing left behind."""
+        self.is_cut = self.ended = True
+
+
+def total(pieces: list[Piece]) -> int:
+    """Samples heard and lost."""
+    return sum(
+        piece.samples if isinstance(piece, Lost) else len(piece)
+        for piece in pieces
+        if not isinstance(piece, Remark)
+    )
+
+
+def losses(pieces: list[Piece]) -> list[Lost]:
+    """What was lost."""
+    return [piece for piece in pieces if isinstance(piece, Lost)]
+
+
+def remarks(pieces: list[Piece]) -> list[str]:
+    """What was said."""
+    return [piece.message for piece in pieces if isinstance(piece, Remark)]
+
+
+def steady(world: World) -> Iterator[wire.Message]:
+    """A device that delivers for ever."""
+    yield OPENED
+    yield from world.sound(10**9)
+
+
+def test_what_is_captured_is_heard() -> None:
+    """The samples come in order, the info is the device's, the duration is exact."""
+    world = World(steady)
+    microphone = world.microphone("usb", duration_s=3.001)
+    assert world.requests == [{"device": "usb", "rate": None}]
+    info = microphone.info
+    assert (info.kind, info.name, info.sample_rate, info.channels) == ("device", "USB Mic", RATE, 2)
+    assert microphone.block_s == STEP
+    pieces = list(microphone.pieces())
+    assert total(pieces) == round(3.001 * RATE)
+    assert losses(pieces) == []
+    assert remarks(pieces) == []
+    assert world.lines[0].ended
+
+
+def test_capture_times() -> None:
+    """A sample's capture time is its block's, less its distance from the block's end."""
+
+    def script(world: World) -> Iterator[wire.Message]:
+        yield OPENED
+        yield from world.sound(3_000, delay=0.013)
+
+    world = World(script)
+    microphone = world.microphone()
+    position = 0
+    assert microphone.capture_time(1) is None
+    for piece in microphone.pieces():
+        assert isinstance(piece, np.ndarray)
+        position += len(piece)
+        end = 500.0 + position / RATE - 0.013
+        assert microphone.capture_time(position) == pytest.approx(end)
+        assert microphone.capture_time(position - 100) == pytest.approx(end - 100 / RATE)
+        assert microphone.capture_time(position + 1) is None
+        if position > 30 * RATE:
+            break
+    assert microphone.capture_time(1) is None, "memory must be bounded"
+    assert microphone.capture_time(position - 5 * RATE) == pytest.approx(end - 5.0)
+
+
+def test_the_clock_that_times_are_taken_from() -> None:
+    """The source says by which clock, and changes its word when the capture does."""
+
+    def script(world: World) -> Iterator[wire.Message]:
+        yield OPENED
+        yield wire.Clocked("PortAudio's")
+        yield from world.sound(1)
+        yield wire.Failed("over")
+
+    world = World(script, lambda _: iter([wire.Failed("gone")]))
+    microphone = world.microphone(duration_s=1.0)
+    assert microphone.latency_clock == "entry"
+    next(iter(microphone.pieces()))
+    assert microphone.latency_clock == "PortAudio's"
+
+
+def test_a_ring_overrun_is_exact_and_in_its_place() -> None:
+    """What the ring refused is lost where it was refused, and time goes on."""
+
+    def script(world: World) -> Iterator[wire.Message]:
+        yield OPENED
+        yield from world.sound(50)
+        world.time += 50 * STEP
+        yield Refused(50 * SIZE)
+        yield from world.sound(10**6)
+
+    world = World(script)
+    microphone = world.microphone(duration_s=4.0)
+    pieces = list(microphone.pieces())
+    assert losses(pieces) == [Lost(50 * SIZE, "ring overrun")]
+    assert isinstance(pieces[50], Lost)
+    assert total(pieces) == 4 * RATE
+    assert microphone.capture_time(75 * SIZE) is None, "nobody captured what was refused"
+    assert microphone.capture_time(101 * SIZE) == pytest.approx(500.0 + 101 * STEP)
+
+
+def test_a_device_that_goes_away_and_returns() -> None:
+    """One remark, attempts with back-off by name at the old rate, one estimated loss, sound."""
+
+    def goes(world: World) -> Iterator[wire.Message]:
+        yield OPENED
+        yield from world.sound(100)
+        yield wire.Failed("USB Mic stopped delivering")
+
+    def absent(world: World) -> Iterator[wire.Message]:
+        world.time += 0.1
+        yield wire.Failed("no input's name contains 'USB Mic'")
+
+    def returns(world: World) -> Iterator[wire.Message]:
+        world.time += 0.3
+        yield OPENED
+        yield from world.sound(10**6)
+
+    world = World(goes, absent, absent, absent, returns)
+    pieces = list(world.microphone(None, duration_s=20.0).pieces())
+    assert world.requests[1:] == [{"device": "USB Mic", "rate": RATE}] * 4
+    assert sum(world.sleeps) == pytest.approx(0.5 + 1.0 + 2.0 + 4.0)
+    (remark,) = remarks(pieces)
+    assert remark.startswith("USB Mic stopped delivering sound")
+    (lost,) = losses(pieces)
+    assert (lost.cause, lost.estimated) == ("device lost", True)
+    assert lost.samples == pytest.approx((7.5 + 3 * 0.1 + 0.3) * RATE, abs=2 * SIZE)
+    assert [type(piece) for piece in pieces[99:103]] == [np.ndarray, Remark, Lost, np.ndarray]
+    assert total(pieces) == 20 * RATE
+    assert world.time - 500.0 == pytest.approx(20.0, abs=0.3)
+    assert all(line.ended for line in world.lines), "a capturing process was left behind"
+
+
+@pytest.mark.parametrize("how", ["ticks", "end", "failed"])
+def test_ways_to_stop_delivering(how: str) -> None:
+    """Silence on the line for a second, its end, or a word of it: each is the same fault."""
+
+    def script(world: World) -> Iterator[wire.Message]:
+        yield OPENED
+        yield from world.sound(10)
+        if how == "ticks":
+            yield from world.ticks(60.0)
+        elif how == "failed":
+            yield wire.Failed("over")
+
+    world = World(script, steady)
+    pieces = list(world.microphone(duration_s=10.0).pieces())
+    assert len(remarks(pieces)) == 1
+    assert len(losses(pieces)) == 1
+    assert losses(pieces)[0].samples / RATE < 3.0
+    assert total(pieces) == 10 * RATE
+
+
+def test_a_short_pause_is_no_fault() -> None:
+    """Nine tenths of a second without a block, whose samples then come, is only late."""
+
+    def script(world: World) -> Iterator[wire.Message]:
+        yield OPENED
+        yield from world.sound(100)
+        yield from world.ticks(0.75)
+        for _ in range(37):
+            world.time += 0.001
+            yield Block(np.ones(SIZE, np.float32), world.time, world.time, False)
+        world.time = 500.0 + 137 * STEP
+        yield from world.sound(10**6)
+
+    pieces = list(World(script).microphone(duration_s=6.0).pieces())
+    assert losses(pieces) == []
+    assert remarks(pieces) == []
+
+
+def test_a_device_may_take_its_time_to_begin() -> None:
+    """A device that was just opened may be silent for longer (null sinks take 1.5 s)."""
+
+    def script(world: World) -> Iterator[wire.Message]:
+        yield OPENED
+        yield from world.ticks(3.0)
+        yield from world.sound(10**6)
+
+    pieces = list(World(script).microphone(duration_s=2.0).pieces())
+    assert remarks(pieces) == []
+    assert losses(pieces) == []
+    assert total(pieces) == 2 * RATE
+
+
+def test_a_device_that_never_returns() -> None:
+    """The duration ends the waiting, and the absence is in the count."""
+
+    def goes(world: World) -> Iterator[wire.Message]:
+        yield OPENED
+        yield from world.sound(100)
+
+    def absent(world: World) -> Iterator[wire.Message]:
+        yield from world.ticks(0.25)
+        yield wire.Failed("no such input")
+
+    world = World(goes, absent)
+    pieces = list(world.microphone(duration_s=30.0).pieces())
+    assert total(pieces) == 30 * RATE
+    assert len(remarks(pieces)) == 1
+    (lost,) = losses(pieces)
+    assert lost == Lost(30 * RATE - 100 * SIZE, "device lost", estimated=True)
+    assert max(world.sleeps) <= 0.25, "a signal must not wait for a long sleep"
+    assert len(world.requests) == pytest.approx(8, abs=2)
+
+
+def test_closing_ends_everything() -> None:
+    """After close, in the middle of sound or of an absence, the pieces end and nothing runs."""
+    world = World(steady)
+    microphone = world.microphone()
+    pieces = microphone.pieces()
+    next(pieces)
+    microphone.close()
+    microphone.close()
+    assert list(pieces) == []
+    assert world.lines[0].ended
+
+    def closes(world: World) -> Iterator[wire.Message]:
+        microphone.close()
+        yield OPENED
+        yield from world.sound(10)
+
+    world = World(lambda world: iter([OPENED, *world.sound(1)]), closes)
+    microphone = world.microphone()
+    heard = list(microphone.pieces())
+    assert len([piece for piece in heard if isinstance(piece, np.ndarray)]) == 1
+    assert len(world.lines) == 2
+    assert all(line.is_cut for line in world.lines)
+
+
+def test_what_cannot_be_opened() -> None:
+    """The capturing process's sentence is the error; its silence or death is one, too."""
+    with pytest.raises(DeviceError, match=r"^no input's name contains 'tuba'$"):
+        World(lambda _: iter([wire.Failed("no input's name contains 'tuba'")])).microphone("tuba")
+    with pytest.raises(DeviceError, match="ended before a device was open"):
+        World(lambda _: iter([])).microphone()
+    world = World(lambda world: world.ticks(60.0))
+    with pytest.raises(DeviceError, match="did not answer within 10 s"):
+        world.microphone()
+    assert world.time - 500.0 < 11.0
+    assert world.lines[0].ended
+
+
+def test_zeros_are_warned_of_once_in_each_stretch() -> None:
+    """Five seconds of zeros name their likely causes; sound, however soft, ends the stretch."""
+
+    def script(world: World) -> Iterator[wire.Message]:
+        yield OPENED
+        yield from world.sound(200, 0.0)  # 4 s
+        yield from world.sound(1, 1e-4)
+        yield from world.sound(500, 0.0)  # 10 s
+        yield from world.sound(1, -1e-4)
+        yield from world.sound(500, 0.0)  # 10 s
+
+    world = World(script, lambda _: iter([wire.Failed("gone")]))
+    pieces = list(world.microphone(duration_s=24.0).pieces())
+    warned = [
+        total(pieces[:index]) / RATE
+        for index, piece in enumerate(pieces)
+        if isinstance(piece, Remark)
+    ]
+    assert warned == pytest.approx([9.02, 19.04])
+    said = remarks(pieces)
+    assert all("zeros" in text and "muted" in text and "permission" in text for text in said)
+
+
+def test_an_input_overflow_is_an_estimated_loss() -> None:
+    """PortAudio's flag becomes a loss before the block that carries it."""
+
+    def script(world: World) -> Iterator[wire.Message]:
+        yield OPENED
+        yield from world.sound(100)
+        world.time += 0.06
+        (block,) = world.sound(1)
+        assert isinstance(block, Block)
+        yield Block(block.samples, block.captured, block.entered, True)
+        yield from world.sound(10**6)
+
+    world = World(script)
+    microphone = world.microphone(duration_s=5.0)
+    pieces = list(microphone.pieces())
+    assert losses(pieces) == [Lost(round(0.06 * RATE), "input overflow", estimated=True)]
+    assert isinstance(pieces[100], Lost)
+    assert total(pieces) == 5 * RATE
+    # Held blocks keep the times at which they were captured.
+    position = 101 * SIZE + round(0.06 * RATE)
+    assert microphone.capture_time(position) == pytest.approx(500.06 + 101 * STEP)
+
+
+def test_positions_and_times_agree_throughout_a_troubled_day() -> None:
+    """After every kind of fault, stream time is still clock time, to within a block or two."""
+
+    def troubled(world: World) -> Iterator[wire.Message]:
+        yield OPENED
+        yield from world.sound(200)
+        world.time += 2.0
+        yield Refused(2 * RATE)
+        yield from world.sound(200)
+        world.time += 0.5
+        yield from world.sound(200)
+
+    world = World(troubled, troubled, steady)
+    microphone = world.microphone(duration_s=60.0)
+    position = 0
+    errors = []
+    for piece in microphone.pieces():
+        if isinstance(piece, Remark):
+            continue
+        position += piece.samples if isinstance(piece, Lost) else len(piece)
+        captured = microphone.capture_time(position)
+        if isinstance(piece, np.ndarray) and captured is not None:
+            errors.append(captured - 500.0 - position / RATE)
+    assert position == 60 * RATE
+    assert len(errors) > 1_000
+    assert max(map(abs, errors)) <= 2 * STEP
+    assert all(abs(two - one) <= 2 * STEP for one, two in pairwise(errors))

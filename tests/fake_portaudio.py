@@ -1,0 +1,92 @@
+"""A ``sounddevice`` without a sound card: tests deliver its blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class PortAudioError(Exception):
+    """As sounddevice raises it."""
+
+
+@dataclass
+class FakeStream:
+    """An input stream that is fed by hand."""
+
+    options: dict[str, Any]
+    started: bool = False
+
+    def start(self) -> None:
+        """Ready for blocks."""
+        self.started = True
+
+    def deliver(
+        self,
+        block: NDArray[np.float32],
+        *,
+        adc: float = 0.0,
+        now: float = 0.0,
+        overflow: bool = False,
+    ) -> None:
+        """Call the callback as PortAudio does: with a block that is overwritten afterwards."""
+        times = SimpleNamespace(inputBufferAdcTime=adc, currentTime=now, outputBufferDacTime=0.0)
+        lent = np.array(block, np.float32)
+        self.options["callback"](lent, len(lent), times, SimpleNamespace(input_overflow=overflow))
+        lent[:] = np.nan
+
+    def finish(self) -> None:
+        """The stream ends by itself."""
+        self.options["finished_callback"]()
+
+
+def device(name: str, channels: int = 2, rate: float = 44_100.0, api: int = 0) -> dict[str, Any]:
+    """A device as ``query_devices`` lists it."""
+    return {
+        "name": name,
+        "max_input_channels": channels,
+        "default_samplerate": rate,
+        "hostapi": api,
+    }
+
+
+@dataclass
+class FakeSoundDevice:
+    """The part of the ``sounddevice`` module that we use."""
+
+    devices: list[dict[str, Any]]
+    default_input: int = 0
+    apis: tuple[str, ...] = ("ALSA",)
+    refuse: str | None = None
+    streams: list[FakeStream] = field(default_factory=list)
+    PortAudioError: type[Exception] = PortAudioError
+
+    @property
+    def default(self) -> SimpleNamespace:
+        """The default devices, input and output."""
+        return SimpleNamespace(device=(self.default_input, -1))
+
+    def query_devices(self) -> list[dict[str, Any]]:
+        """All devices."""
+        return self.devices
+
+    def query_hostapis(self) -> list[dict[str, Any]]:
+        """All host APIs."""
+        return [{"name": name, "default_input_device": 0} for name in self.apis]
+
+    @property
+    def InputStream(self) -> Callable[..., FakeStream]:  # noqa: N802 - sounddevice's own name
+        """What opens a stream."""
+
+        def open_stream(**options: Any) -> FakeStream:
+            if self.refuse is not None:
+                raise PortAudioError(self.refuse, -9997)
+            self.streams.append(FakeStream(options))
+            return self.streams[-1]
+
+        return open_stream
