@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from streamer.dashboard.live import RATE, Dashboard
+from streamer.dashboard.calm_live import RATE
+from streamer.dashboard.live import Dashboard
 from streamer.sinks.history import History
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import re
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -226,6 +227,27 @@ def test_an_exception_inside_gives_the_terminal_back(desk: Desk) -> None:
     assert desk.closed == 1
 
 
+def test_a_second_ctrl_c_while_leaving_leaves_nothing_behind(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interrupted while it gives the terminal back, the dashboard gives it back all the same."""
+    show = desk.console.show_cursor
+    impatient = [True]
+
+    def interrupted(visible: bool = True) -> bool:
+        if visible and impatient:
+            impatient.clear()
+            raise KeyboardInterrupt
+        return show(visible)
+
+    monkeypatch.setattr(desk.console, "show_cursor", interrupted)
+    with pytest.raises(KeyboardInterrupt), desk.dashboard:
+        pass
+    desk.shown()
+    assert desk.screen.modes[-2:] == ["?25h", "?1049l"]
+    assert desk.closed == 1
+
+
 def test_it_can_be_put_aside_and_taken_up_again(desk: Desk) -> None:
     """After a suspension the whole picture is drawn anew."""
     with desk.dashboard:
@@ -322,3 +344,25 @@ def test_drawing_for_long_keeps_memory_flat() -> None:
                 gc.collect()
                 counts.append(len(gc.get_objects()))
     assert counts[1] < counts[0] * 1.01
+
+
+def test_what_others_say_meanwhile_is_kept_and_said_afterwards(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Standard error is the dashboard's: a warning is passed on at once and printed at the end."""
+    terminal = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    console = Console(stderr=True, width=100, height=30, force_terminal=True, _environ={})
+    history = History(clock=lambda: 0.0)
+    history.write(start())
+    heard: list[str] = []
+    with Dashboard(history, console, on_line=heard.append, open_keys=lambda: None) as dashboard:
+        dashboard.live.refresh()
+        print("disk full: tracking ", end="", file=sys.stderr)
+        print("goes on\nunfinished", end="", file=sys.stderr)
+        assert heard == ["disk full: tracking goes on"]
+        assert "disk" not in terminal.getvalue()
+        assert "Gymnop" in terminal.getvalue(), "the picture itself is not held back"
+    after = terminal.getvalue().partition("\x1b[?1049l")[2]
+    assert after == "disk full: tracking goes on\nunfinished\n"
+    assert sys.stderr is terminal
