@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.events import QUADRANTS
 from streamer.training.calibration import SCORED_FROM_S
 from streamer.training.metrics import axis_metrics, bootstrap, ccc, pearson
 from streamer.training.table import Row, by_song
@@ -39,6 +40,7 @@ def five_fold(rows: Sequence[Row]) -> Figures:
         result["movement"] = over_seeds(dynamic, movement)
         result["calibration"] = over_seeds(dynamic, calibration)
         result["over_time"] = over_seeds(dynamic, over_time)
+        result["confusion"] = over_seeds(dynamic, confusion)
         result["baselines"] = {
             name: agreement([row for row in dynamic if row.predictor == name])
             for name in ("constant", "ridge")
@@ -104,11 +106,20 @@ def calibration(rows: Sequence[Row]) -> Figures:
     rates = truth.mean(axis=0)
     figures["brier"] = float(((chance - truth) ** 2).sum(axis=1).mean())
     figures["brier_base"] = float(((rates - truth) ** 2).sum(axis=1).mean())
-    figures["base_rates"] = {
-        name: float(rate)
-        for name, rate in zip(("happy", "tense", "sad", "calm"), rates, strict=True)
-    }
+    figures["base_rates"] = {name: float(rate) for name, rate in zip(QUADRANTS, rates, strict=True)}
     return figures
+
+
+def confusion(rows: Sequence[Row]) -> Figures:
+    """Shares of all labels by labelled quadrant (outer) and found quadrant (inner)."""
+    scored = _scored(rows)
+    truth = _quadrants(*(_labels(scored, axis) >= 0 for axis in AXES))
+    found = _quadrants(*(_of(scored, axis) >= 0 for axis in AXES))
+    shares = truth.T @ found / len(scored)
+    return {
+        name: dict(zip(QUADRANTS, row.tolist(), strict=True))
+        for name, row in zip(QUADRANTS, shares, strict=True)
+    }
 
 
 def over_time(rows: Sequence[Row]) -> Figures:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
+from streamer.passages import markdown_table
 from streamer.training.figures import AXES, Figures
 
 #: Row title, and where its number is found under five_fold (axis inserted).
@@ -17,16 +17,6 @@ _AGREEMENT = (
     ("r per song", "per_song", "r"),
     ("r of excerpt means", "song_means", "r"),
 )
-
-
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table with its columns lined up."""
-    widths = [max(len(row[k]) for row in (header, *rows)) for k in range(len(header))]
-    lines = [header, ["-" * width for width in widths], *rows]
-    return "\n".join(
-        "| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) + " |"
-        for line in lines
-    )
 
 
 def number(value: Any, places: int = 3) -> str:
@@ -52,7 +42,7 @@ def agreement_table(five_fold: Figures) -> str:
         for title, part, name in _AGREEMENT
         for axis in AXES
     ]
-    return markdown(["", "constant", "ridge", "network"], rows)
+    return markdown_table(["", "constant", "ridge", "network"], rows)
 
 
 def quadrant_table(quadrants: Figures) -> str:
@@ -67,7 +57,7 @@ def quadrant_table(quadrants: Figures) -> str:
         ),
         *([f"r with the tags' {axis}", number(quadrants["r"][axis])] for axis in AXES),
     ]
-    return markdown(["", "network"], rows)
+    return markdown_table(["", "network"], rows)
 
 
 def calibration_table(calibration: Figures) -> str:
@@ -81,7 +71,7 @@ def calibration_table(calibration: Figures) -> str:
         ["Brier score of the quadrants", number(calibration["brier"])],
         ["Brier score of the base rates", number(calibration["brier_base"])],
     ]
-    return markdown(["", "network"], rows)
+    return markdown_table(["", "network"], rows)
 
 
 def time_table(over_time: Figures) -> str:
@@ -90,7 +80,7 @@ def time_table(over_time: Figures) -> str:
         [f"{second} s", str(entry["labels"]), *(number(entry[axis]) for axis in AXES)]
         for second, entry in over_time.items()
     ]
-    return markdown(["after", "labels", *(f"{axis} CCC" for axis in AXES)], rows)
+    return markdown_table(["after", "labels", *(f"{axis} CCC" for axis in AXES)], rows)
 
 
 def movement_table(movement: Figures) -> str:
@@ -99,7 +89,7 @@ def movement_table(movement: Figures) -> str:
         [axis, str(m["n"]), number(m["r"]), f"{number(m['low'])} to {number(m['high'])}"]
         for axis, m in movement.items()
     ]
-    return markdown(["", "excerpts", "r within", "95 % interval"], rows)
+    return markdown_table(["", "excerpts", "r within", "95 % interval"], rows)
 
 
 def evaluation_text(figures: Figures) -> str:
@@ -114,10 +104,106 @@ def evaluation_text(figures: Figures) -> str:
             for title, part, name in _AGREEMENT
             for axis in AXES
         ]
-        parts += [markdown(["", figures["model"]], rows), calibration_table(figures["calibration"])]
+        parts += [
+            markdown_table(["", figures["model"]], rows),
+            calibration_table(figures["calibration"]),
+        ]
     if "quadrants" in figures:
         parts.append(quadrant_table(figures["quadrants"]))
     return "\n\n".join(parts)
+
+
+def confusion_table(confusion: Figures) -> str:
+    """Which quadrant was found (columns) for the labels of each (rows), as shares of all labels."""
+    rows = [
+        [f"labelled {name}", *(number(share) for share in row.values())]
+        for name, row in confusion.items()
+    ]
+    return markdown_table(["", *(f"found {name}" for name in confusion)], rows)
+
+
+def robustness_table(robustness: Figures) -> str:
+    """CCC under each condition, and how far the estimates shift."""
+    rows = []
+    for name, axes in robustness["conditions"].items():
+        cells = [name]
+        for axis in AXES:
+            figures = axes[axis]
+            change = "" if name == "clean" else f" ({figures['ccc_change']:+.3f})"
+            cells += [number(figures["ccc"]) + change, f"{figures['shift']:+.3f}"]
+        rows.append(cells)
+    header = [""]
+    for axis in AXES:
+        header += [f"{axis} CCC", f"{axis} shift"]
+    return markdown_table(header, rows)
+
+
+def streams_table(streams: Figures) -> str:
+    """Excerpts one after the other with the state carried on, against fresh starts."""
+    rows = [
+        [
+            axis,
+            number(streams[axis]["ccc"]),
+            number(streams[axis]["fresh_ccc"]),
+            number(streams[axis]["jitter"]),
+        ]
+        for axis in AXES
+    ]
+    header = ["", "CCC, state carried on", "CCC, fresh starts", "step in half a second (RMS)"]
+    return markdown_table(header, rows)
+
+
+def not_music_table(not_music: Figures) -> str:
+    """What is said of sound that is no music."""
+    rows = [
+        [
+            name,
+            f"{100 * entry['answered']:.0f} %",
+            entry["quadrant"],
+            number(entry["confidence"], 2),
+            number(entry["valence"], 2),
+            number(entry["arousal"], 2),
+        ]
+        for name, entry in not_music.items()
+    ]
+    header = ["", "answered", "most often", "its probability", "valence", "arousal"]
+    return markdown_table(header, rows)
+
+
+def cross_corpus_table(cross: Figures) -> str:
+    """Each corpus judged by a network that was trained on the other alone."""
+    rows = []
+    for name, entry in cross.items():
+        if "quadrants" in entry:
+            judged = entry["quadrants"]
+            right = number(judged["centred"]["quadrant"])
+            sides = [number(judged["centred"]["sides"][axis]) for axis in AXES]
+            rows.append([name, right, *sides, *(number(judged["r"][axis]) for axis in AXES)])
+        else:
+            means = [number(entry["song_means"][axis]["r"]) for axis in AXES]
+            rows.append([name, "-", "-", "-", *means])
+    header = [
+        "",
+        "right quadrant",
+        *(f"{axis} side" for axis in AXES),
+        *(f"{axis} r" for axis in AXES),
+    ]
+    return markdown_table(header, rows)
+
+
+def ablation_table(ablations: Figures) -> str:
+    """Variants of the recipe on one fold."""
+    rows = [
+        [
+            name,
+            f"{entry['weights']:,}",
+            *(number(entry["pooled"][axis]["ccc"]) for axis in AXES),
+            *(number(entry["per_song"][axis]["rmse"]) for axis in AXES),
+        ]
+        for name, entry in ablations["variants"].items()
+    ]
+    header = ["", "weights", *(f"{a} CCC" for a in AXES), *(f"{a} RMSE per song" for a in AXES)]
+    return markdown_table(header, rows)
 
 
 def five_fold_text(five_fold: Figures) -> str:
@@ -135,6 +221,8 @@ def five_fold_text(five_fold: Figures) -> str:
             time_table(five_fold["over_time"]),
             "Movement",
             movement_table(five_fold["movement"]),
+            "Quadrants",
+            confusion_table(five_fold["confusion"]),
         ]
     if "quadrants" in five_fold:
         parts += ["Clips judged by quadrant", quadrant_table(five_fold["quadrants"])]
