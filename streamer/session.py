@@ -43,7 +43,9 @@ class Watcher(Sink, Protocol):
 class TimedSource(Protocol):
     """A source that knows when its samples were captured."""
 
-    latency_clock: str
+    @property
+    def latency_clock(self) -> str:
+        """What its times are taken from."""
 
     def capture_time(self, position: int) -> float | None:
         """The monotonic time at which the source's sample ``position`` was captured, if known."""

@@ -18,7 +18,9 @@ from streamer.errors import StreamerError
 
 #: Command, the module that defines ``command``, and its line in ``--help``.
 COMMANDS = {
+    "live": "Track a microphone, or what the computer itself is playing.",
     "replay": "Track a sound file, or raw PCM on standard input, as if it were live.",
+    "devices": "List the inputs that can be listened to.",
     "annotate": "Annotate a library of sound files into one table.",
     "compare": "Tell how far two recorded sessions agree.",
     "plot": "Draw recorded sessions: the way across the plane, both curves over time.",

@@ -1,0 +1,39 @@
+"""``streamer devices``: the inputs that can be listened to."""
+
+from __future__ import annotations
+
+import click
+
+_HINTS = """\
+What the computer plays: streamer live --device monitor (PulseAudio, PipeWire); on macOS and
+Windows choose a loopback device, and see "What the computer plays" in the README for setting one
+up."""
+
+
+@click.command(name="devices")
+def command() -> None:
+    """List the inputs of this computer.
+
+    An asterisk marks the system's default, `loopback` what the computer itself plays. `live`
+    takes an index or a part of a name; inputs without an index go by name.
+
+    Example: streamer devices
+    """
+    from streamer.audio.line import list_inputs
+
+    inputs = list_inputs()
+    if not inputs:
+        click.echo("no sound inputs: plug one in, or start the sound server", err=True)
+        return
+    width = max(len(each.name) for each in inputs)
+    click.echo(f"      {'name':<{width}}  channels     Hz  host API")
+    for each in inputs:
+        index = "-" if each.index is None else str(each.index)
+        line = (
+            f"{'*' if each.default else ' '} {index:>3} {each.name:<{width}}  "
+            f"{each.channels:>8}  {each.rate:>5}  {each.api}"
+        )
+        click.echo(f"{line}  loopback" if each.loopback else line)
+    if not any(each.loopback for each in inputs):
+        click.echo("no loopback input was found", err=True)
+    click.echo(_HINTS, err=True)

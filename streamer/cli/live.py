@@ -1,0 +1,101 @@
+"""``streamer live``: the microphone, or what the computer itself is playing."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from streamer.cli.main import FAILED
+from streamer.cli.options import Listening, listening
+from streamer.cli.outputs import refuse_overwriting
+from streamer.cli.values import Seconds
+
+if TYPE_CHECKING:
+    from streamer.audio.microphone import MicrophoneSource
+    from streamer.audio.recording import Recording
+    from streamer.audio.source import Source
+
+
+@click.command(name="live")
+@click.option(
+    "--device",
+    metavar="NAME|ID",
+    help="An input's index or a part of its name (see `devices`); `monitor` is what the computer "
+    "plays, where a PulseAudio or PipeWire server runs.  [default: the system's]",
+)
+@click.option("--rate", type=click.IntRange(1), help="Hz to record at.  [default: the device's]")
+@click.option("--duration", type=Seconds(0.1), help="Stop after this many seconds.")
+@click.option(
+    "--wav",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keep what is heard in a WAV file, written as it comes.",
+)
+@listening
+def command(
+    device: str | None,
+    rate: int | None,
+    duration: float | None,
+    wav: Path | None,
+    **options: Any,
+) -> int:
+    """Track what a sound device hears, until Ctrl-C.
+
+    A device that goes away is looked for until it returns. Nothing heard leaves this machine, and
+    nothing is stored unless --wav names a file.
+
+    Example: streamer live --device monitor
+
+    Example: streamer live --device "USB" --duration 60 --wav heard.wav > heard.jsonl
+    """
+    chosen = Listening(**options)
+    for output in (chosen.jsonl, chosen.summary):
+        if wav is not None and output is not None and wav.absolute() == output.absolute():
+            raise click.UsageError(f"{wav} cannot be two things at once: name another file")
+        refuse_overwriting(output, () if wav is None else (wav,))
+
+    # What takes long to import comes after what can be refused.
+    from streamer.cli.listen import listen
+
+    ear = Ear(device, rate, duration, wav)
+    stretch_s = math.inf if duration is None else duration
+    code = listen(ear.open, chosen, duration_s=stretch_s, timed=ear)
+    return code or (FAILED if ear.recording is not None and ear.recording.failed else 0)
+
+
+class Ear:
+    """A microphone that is opened when the model is ready, with its recording."""
+
+    def __init__(
+        self, device: str | None, rate: int | None, duration_s: float | None, wav: Path | None
+    ) -> None:
+        self._device, self._rate, self._duration_s, self._wav = device, rate, duration_s, wav
+        self._microphone: MicrophoneSource | None = None
+        self.recording: Recording | None = None
+
+    def open(self) -> Source:
+        """The source, to be closed by the caller."""
+        from streamer.audio.microphone import MicrophoneSource
+        from streamer.audio.recording import Recording
+
+        microphone = MicrophoneSource(self._device, rate=self._rate, duration_s=self._duration_s)
+        self._microphone = microphone
+        if self._wav is None:
+            return microphone
+        try:
+            self.recording = Recording(microphone, self._wav)
+        except BaseException:
+            microphone.close()
+            raise
+        return self.recording
+
+    @property
+    def latency_clock(self) -> str:
+        """What capture times are taken from."""
+        return "" if self._microphone is None else self._microphone.latency_clock
+
+    def capture_time(self, position: int) -> float | None:
+        """When the source's sample ``position`` had been captured, by the monotonic clock."""
+        return None if self._microphone is None else self._microphone.capture_time(position)
