@@ -33,6 +33,8 @@ class Keys:
         manners = termios.tcgetattr(descriptor)
         manners[3] &= ~(termios.ECHO | termios.ICANON)
         manners[6][termios.VMIN], manners[6][termios.VTIME] = 1, 0
+        # Ctrl-Z comes as a key: the screen must be given back before the program stops.
+        manners[6][termios.VSUSP] = bytes((os.fpathconf(descriptor, "PC_VDISABLE") & 0xFF,))
         with _in_background_too():
             termios.tcsetattr(descriptor, termios.TCSANOW, manners)
         atexit.register(self.close)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import os
+import signal
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -28,12 +30,18 @@ class Pictured(Protocol):
         """The present state, cheaply and from any thread."""
 
 
+def stop_process() -> None:
+    """Stop as Ctrl-Z does, with the rest of the pipe, until the shell lets the job go on."""
+    os.killpg(os.getpgrp(), signal.SIGTSTP)
+
+
 class Dashboard:
     """Shows a history on a terminal while the context lasts.
 
     ``console`` should write to standard error. ``on_quit`` and ``on_reset`` are called from the
-    refresh thread when ``q`` or ``r`` is pressed; space freezes the picture and lets it go. What
-    others write to standard error meanwhile goes to ``on_line``, and there when all is over.
+    refresh thread when ``q`` or ``r`` is pressed; space freezes the picture and lets it go; Ctrl-Z
+    gives the terminal back and calls ``stop_process`` until that returns. What others write to
+    standard error meanwhile goes to ``on_line``, and to standard error when all is over.
     """
 
     def __init__(
@@ -45,13 +53,14 @@ class Dashboard:
         on_reset: Callable[[], None] = lambda: None,
         on_line: Callable[[str], None] | None = None,
         open_keys: Callable[[], Keys | None] = Keys.open,
+        stop_process: Callable[[], None] = stop_process,
         rate: float = RATE,
         budget: float = BUDGET,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._history, self._console = history, console
         self._on_quit, self._on_reset, self._on_line = on_quit, on_reset, on_line
-        self._open_keys = open_keys
+        self._open_keys, self._stop_process = open_keys, stop_process
         self._look = Look.of(console)
         self._keys: Keys | None = None
         self._aside: Aside | None = None
@@ -126,6 +135,10 @@ class Dashboard:
             self._on_quit()
         elif key in "rR":
             self._on_reset()
+        elif key == "\x1a":
+            self.suspend()
+            self._stop_process()
+            self.resume()
         elif key == " ":
             self._frozen = None if self._frozen is not None else self._history.snapshot()
 

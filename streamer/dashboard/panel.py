@@ -7,6 +7,7 @@ from streamer.dashboard.lettering import LARGE, LONGEST, write_large
 from streamer.dashboard.look import BOLD, DIM, PLAIN, Look
 from streamer.events import QUADRANTS
 from streamer.sinks.history import Snapshot
+from streamer.sinks.meter import Level
 
 #: The level meter shows from this many dB below full scale.
 _METER_DB = 60.0
@@ -138,6 +139,9 @@ def _meter(canvas: Canvas, left: int, y: int, width: int, snapshot: Snapshot, lo
     level, reading = snapshot.level, snapshot.reading
     canvas.write(left, y, "level", PLAIN, limit=width)
     room = min(_WIDEST_BAR, width - _NAME - _VALUE)
+    if level is None and reading is not None:
+        # A recorded session is shown again: there is no sound, but its level is known.
+        level = Level(rms_db=reading.level_db)
     if level is None:
         canvas.write(left + _NAME, y, "no sound yet", DIM, limit=max(0, width - _NAME))
         return

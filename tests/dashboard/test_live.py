@@ -52,7 +52,12 @@ class Screen:
 class Desk:
     """A dashboard on a terminal of our own, its clock and its keys moved by hand."""
 
-    def __init__(self, size: tuple[int, int] = (100, 30), cost: float = 0.0) -> None:
+    def __init__(
+        self,
+        size: tuple[int, int] = (100, 30),
+        cost: float = 0.0,
+        stop_process: Callable[[], None] = lambda: None,
+    ) -> None:
         self.file = io.StringIO()
         self.console = Console(
             file=self.file,
@@ -77,6 +82,7 @@ class Desk:
             on_quit=lambda: self.called.append("quit"),
             on_reset=lambda: self.called.append("reset"),
             open_keys=lambda: self,  # type: ignore[return-value, arg-type]
+            stop_process=stop_process,
             clock=lambda: self.now,
         )
         live = self.dashboard.live
@@ -246,6 +252,27 @@ def test_a_second_ctrl_c_while_leaving_leaves_nothing_behind(
     desk.shown()
     assert desk.screen.modes[-2:] == ["?25h", "?1049l"]
     assert desk.closed == 1
+
+
+def test_ctrl_z_gives_the_terminal_back_while_the_process_stands_still() -> None:
+    """While stopped, screen, cursor and keys are the shell's; afterwards the picture is whole."""
+    seen: list[list[str]] = []
+
+    def stop_process() -> None:
+        desk.shown()
+        seen.append(list(desk.screen.modes))
+        assert desk.closed == 1
+        desk.screen = Screen()
+
+    desk = Desk(stop_process=stop_process)
+    with desk.dashboard:
+        desk.script.advance(5.0)
+        desk.turn()
+        desk.typed = "\x1a"
+        desk.turn()
+        assert seen == [["?1049h", "?25l", "?25h", "?1049l"]]
+        assert desk.shown() == expected(desk)
+        assert desk.screen.modes == ["?1049h", "?25l"]
 
 
 def test_it_can_be_put_aside_and_taken_up_again(desk: Desk) -> None:

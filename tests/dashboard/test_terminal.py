@@ -229,6 +229,23 @@ def test_what_a_person_sees(tmux: Tmux, tmp_path: Path) -> None:
     assert all(json.loads(line)["type"] == "emotion" for line in lines)
 
 
+def test_ctrl_z_and_fg(tmux: Tmux, tmp_path: Path) -> None:
+    """Stopped, the shell has its screen; called again, the dashboard has the terminal."""
+    tmux.type(f"{sys.executable} {DRIVER} skip 20 > {tmp_path / 'out'}", "Enter")
+    tmux.until(lambda lines: "q quit" in lines[-1] if lines else False)
+    tmux.type("C-z")
+    tmux.until(lambda lines: any("Stopped" in line for line in lines))
+    assert tmux.modes() == "0 1"
+    tmux.type("echo here I am", "Enter")
+    tmux.until(lambda lines: "here I am" in lines)
+    tmux.type("fg", "Enter")
+    tmux.until(lambda lines: "q quit" in lines[-1] and "Gymnop" in lines[0])
+    assert tmux.modes() == "1 0"
+    tmux.type("q")
+    tmux.until(lambda lines: any("most felt" in line for line in lines))
+    assert tmux.modes() == "0 1"
+
+
 def test_no_color_is_respected_in_a_terminal(tmux: Tmux, tmp_path: Path) -> None:
     """Under NO_COLOR the whole picture is there, without a colour in it."""
     tmux.type(f"NO_COLOR=1 {sys.executable} {DRIVER} skip 20 > {tmp_path / 'out'}", "Enter")
