@@ -15,13 +15,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.network.config import Convolution
-
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
-
-#: Up to this many numbers (half a megabyte) a convolution is unrolled into one matrix.
-_LARGEST_MATRIX = 1 << 17
 
 
 class FrameLayer(Protocol):
@@ -34,11 +29,7 @@ class FrameLayer(Protocol):
 
 
 class Dense:
-    """One matrix product: the dense layer, and convolutions unrolled.
-
-    Most of an unrolled matrix is zeros, and still one call of BLAS a frame costs less than
-    gathering the windows of a few filters. ``owed`` is missing from the rows that come in.
-    """
+    """One matrix product; ``owed`` is missing from the rows that come in."""
 
     def __init__(self, matrix: Floats, bias: Floats, owed: Doubles) -> None:
         self._matrix = np.ascontiguousarray(matrix)
@@ -47,30 +38,31 @@ class Dense:
 
     def __call__(self, rows: Floats) -> Floats:
         """See :class:`FrameLayer`."""
-        current: Floats = np.dot(rows, self._matrix)
+        current: Floats = rows.dot(self._matrix)
         return np.maximum(current, self._least, out=current)
 
 
-class Sliding:
-    """A convolution as one product a position, for layers whose matrix would be too large.
+class Convolution:
+    """Filters one time row high, sliding along the positions of a frame.
 
-    ``kernel`` is (width, channels, filters), ``positions`` how many come in.
+    PyTorch's ``weight`` (filters, channels, 1, width) and ``bias`` (filters,); ``owed`` is missing
+    from the rows that come in. One product for all positions: as one matrix mostly of zeros, the
+    layer was measured to be slower, one frame a call and many.
     """
 
-    def __init__(
-        self, kernel: Floats, bias: Floats, stride: int, positions: int, owed: Doubles
-    ) -> None:
+    def __init__(self, weight: Floats, bias: Floats, stride: int, owed: Doubles) -> None:
+        kernel = weight[:, :, 0, :].transpose(2, 1, 0)
         width, channels, filters = kernel.shape
         self._kernel = np.ascontiguousarray(kernel.reshape(width * channels, filters))
         self._step = stride * channels
-        self._new = (positions - width) // stride + 1
+        self._new = (len(owed) // channels - width) // stride + 1
         missing: Doubles = np.dot(self._windows(owed[None]), self._kernel.astype(np.float64))
         self.owed: Doubles = (missing + bias).reshape(-1)
         self._least = (-self.owed).astype(np.float32)
 
     def __call__(self, rows: Floats) -> Floats:
         """See :class:`FrameLayer`."""
-        current: Floats = np.dot(self._windows(rows), self._kernel)
+        current: Floats = self._windows(rows).dot(self._kernel)
         current = current.reshape(len(rows), len(self._least))
         return np.maximum(current, self._least, out=current)
 
@@ -82,26 +74,3 @@ class Sliding:
         windows = np.ndarray(shape, rows.dtype, rows, 0, strides)
         # Overlapping rows are no matrix that BLAS would take: they are copied apart.
         return windows.reshape(len(rows) * self._new, len(self._kernel))
-
-
-def unrolled(kernel: Floats, bias: Floats, stride: int, positions: int, owed: Doubles) -> Dense:
-    """The convolution that :class:`Sliding` makes of the same arguments, as one matrix."""
-    width, channels, filters = kernel.shape
-    new = (positions - width) // stride + 1
-    matrix = np.zeros((positions, channels, new, filters), dtype=np.float32)
-    for place in range(new):
-        matrix[place * stride : place * stride + width, :, place] = kernel
-    matrix = matrix.reshape(positions * channels, new * filters)
-    return Dense(matrix, np.tile(bias, new), owed)
-
-
-def convolution(
-    weight: Floats, bias: Floats, layer: Convolution, positions: int, owed: Doubles
-) -> FrameLayer:
-    """The layer of PyTorch's ``weight`` (filters, channels, 1, width) and ``bias`` (filters,)."""
-    kernel = weight[:, :, 0, :].transpose(2, 1, 0)
-    new = (positions - layer.width) // layer.stride + 1
-    small = positions * kernel.shape[1] * new * layer.filters <= _LARGEST_MATRIX
-    if small:
-        return unrolled(kernel, bias, layer.stride, positions, owed)
-    return Sliding(kernel, bias, layer.stride, positions, owed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -57,7 +58,25 @@ class Packing:
         return state if self._order is None else state[:, np.argsort(self._order)]
 
 
-#: As arrays: NumPy takes as long to convert a Python number as to multiply by it.
+class _Work(threading.local):
+    """Each thread's own working memory: it would take as long to make anew as to multiply."""
+
+    def __init__(self) -> None:
+        self._shape = (0, 0)
+        self._gates: tuple[Floats, ...] = ()
+
+    def gates(self, count: int, units: int) -> tuple[Floats, ...]:
+        """Gates (count, 4 * units); the sigmoids among them; and each gate by itself."""
+        if self._shape != (count, units):
+            gates = np.empty((count, 4 * units), dtype=np.float32)
+            each = (gates[:, k * units : (k + 1) * units] for k in range(4))
+            self._gates = (gates, gates[:, : 3 * units], *each)
+            self._shape = (count, units)
+        return self._gates
+
+
+_WORK = _Work()
+#: An array: NumPy takes as long to convert a Python number as to multiply by it.
 _HALF = np.array(0.5, dtype=np.float32)
 
 
@@ -89,20 +108,18 @@ class Lstm:
 
         ``hidden`` and ``cell`` (sequences, units) are moved on in place.
         """
-        units = len(self._recurrent)
-        drive = np.dot(rows, self._into)
+        drive = rows.dot(self._into)
         drive += self._bias
-        outputs = np.empty((len(rows), units), dtype=np.float32)
+        recurrent = self._recurrent
+        outputs = np.empty((len(rows), len(recurrent)), dtype=np.float32)
         begin = 0
         for count, steps in runs:
             going, carried = hidden[:count], cell[:count]
-            gates = np.empty((count, 4 * units), dtype=np.float32)
-            sigmoids, candidate = gates[:, : 3 * units], gates[:, 3 * units :]
-            enter, forget, leave = (gates[:, k * units : (k + 1) * units] for k in range(3))
+            gates, sigmoids, enter, forget, leave, candidate = _WORK.gates(count, len(recurrent))
             current = going
             for _ in range(steps):
                 end = begin + count
-                np.dot(current, self._recurrent, out=gates)
+                current.dot(recurrent, out=gates)
                 gates += drive[begin:end]
                 np.tanh(gates, out=gates)
                 sigmoids *= _HALF

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from streamer.features.state import State
 from streamer.network.config import Calibration, ModelConfig
-from streamer.network.frame_layers import Dense, FrameLayer, convolution
+from streamer.network.frame_layers import Convolution, Dense, FrameLayer
 from streamer.network.lstm import Lstm, Packing
 
 Floats = NDArray[np.float32]
@@ -70,7 +70,7 @@ class Runtime:
         for index, layer in enumerate(network.convolutions):
             weight = weights[f"convolutions.{index}.weight"]
             bias = weights[f"convolutions.{index}.bias"]
-            self._frame_layers.append(convolution(weight, bias, layer, sizes[index][1], owed))
+            self._frame_layers.append(Convolution(weight, bias, layer.stride, owed))
             owed = self._frame_layers[-1].owed
         # PyTorch lays the features out filter by filter, the runtime position by position.
         layout = np.arange(math.prod(sizes[-1])).reshape(sizes[-1]).T.reshape(-1)
@@ -79,8 +79,8 @@ class Runtime:
             self._frame_layers.append(Dense(matrix, weights["dense.bias"], owed))
             owed = self._frame_layers[-1].owed
             layout = np.arange(network.dense)
-        self._owed = owed
-        self._movement = Movement(owed, layout) if network.movement else None
+        self._owed = owed.astype(np.float32)
+        self._movement = Movement(layout) if network.movement else None
 
         self._lstm_layers = []
         for index in range(network.layers):
@@ -88,8 +88,6 @@ class Runtime:
             bias = weights[f"lstm.bias_ih_l{index}"] + weights[f"lstm.bias_hh_l{index}"]
             if index == 0:
                 into = into.reshape(-1, len(layout), 4 * network.lstm)[:, layout]
-                # Differences owe nothing.
-                bias = (bias + owed @ into[0].astype(np.float64)).astype(np.float32)
                 into = into.reshape(-1, 4 * network.lstm)
             self._lstm_layers.append(Lstm(into, weights[f"lstm.weight_hh_l{index}"].T, bias))
         self._head = Head(weights["head.weight"].T, weights["head.bias"], config.calibration)
@@ -141,25 +139,23 @@ class Runtime:
         """
         batch, time, coefficients = frames.shape
         features = self._features(frames.reshape(batch * time, coefficients))
-        return (features + self._owed).astype(np.float32).reshape(batch, time, len(self._owed))
+        return features.reshape(batch, time, len(self._owed))
 
     def _features(self, rows: Floats) -> Floats:
-        """The features of each frame, less what the LSTM's bias makes up for."""
         current = rows * self._inverse_sd
         for layer in self._frame_layers:
             current = layer(current)
+        current += self._owed
         return current
 
 
 class Movement:
-    """How far each feature has moved since the frame before.
+    """Beside each feature, how far it has moved since the frame before.
 
-    ``owed`` is missing from the features that come in; ``layout`` says where each of them stands
-    in the state, which is laid out as PyTorch's.
+    ``layout`` says where each feature stands in the state, which is laid out as PyTorch's.
     """
 
-    def __init__(self, owed: NDArray[np.float64], layout: NDArray[np.intp]) -> None:
-        self._owed = owed.astype(np.float32)
+    def __init__(self, layout: NDArray[np.intp]) -> None:
         plain = np.array_equal(layout, np.arange(len(layout)))
         self._layout = None if plain else layout
 
@@ -173,26 +169,23 @@ class Movement:
         """
         if not len(rows):
             return np.empty((0, 2 * rows.shape[1]), np.float32), newest
-        streams: slice | NDArray[np.intp] = slice(None)
-        first: slice | NDArray[np.intp] = slice(0, 1)
-        last: slice | NDArray[np.intp] = slice(-1, None)
-        if len(lengths) > 1:
+        before = newest[0] if self._layout is None else newest[0][:, self._layout]
+        if len(lengths) == 1:
+            previous = np.concatenate((before, rows[:-1]))
+            after = rows[-1:].copy()
+        else:
+            previous = np.empty_like(rows)
+            previous[1:] = rows[:-1]
             streams = np.flatnonzero(lengths)
             ends = np.cumsum(lengths)[streams]
-            first, last = ends - np.asarray(lengths)[streams], ends - 1
-        previous = newest[0] if self._layout is None else newest[0][:, self._layout]
-        both = np.empty((len(rows), 2, rows.shape[1]), np.float32)
-        features, movement = both[:, 0], both[:, 1]
-        features[:] = rows
-        np.subtract(rows[1:], rows[:-1], out=movement[1:])
-        movement[first] = rows[first] - (previous[streams] - self._owed)
+            previous[ends - np.asarray(lengths)[streams]] = before[streams]
+            after = before.copy()
+            after[streams] = rows[ends - 1]
+        movement = np.subtract(rows, previous, out=previous)
         np.abs(movement, out=movement)
-
-        after = previous.copy()
-        after[streams] = rows[last] + self._owed
         if self._layout is not None:
             after = after[:, np.argsort(self._layout)]
-        return both.reshape(len(rows), -1), after[None]
+        return np.concatenate((rows, movement), axis=1), after[None]
 
 
 #: The network's standard deviations lie between these: exp(-4) is .018, exp(0.5) is 1.6.
@@ -205,18 +198,19 @@ class Head:
     def __init__(self, matrix: Floats, bias: Floats, calibration: Calibration) -> None:
         self._matrix = np.ascontiguousarray(matrix)
         self._bias = bias
+        axes = (calibration.valence, calibration.arousal)
+        scale = np.array([axis.scale for axis in axes])
+        offset = np.array([axis.offset for axis in axes])
+        self._leaves_the_plane = bool((scale + np.abs(offset)).max() > 1)
         unbounded = (-np.inf, np.inf)
         bounds = np.array([unbounded, unbounded, LOG_SD_RANGE, LOG_SD_RANGE], dtype=np.float32)
         self._least, self._most = np.ascontiguousarray(bounds.T)
-        axes = (calibration.valence, calibration.arousal)
-        scale = [axis.scale for axis in axes] + [axis.sd_scale for axis in axes]
-        self._scale = np.array(scale, dtype=np.float32)
-        self._offset = np.array([axis.offset for axis in axes], dtype=np.float32)
-        self._one = np.array(1, dtype=np.float32)
+        self._scale = np.array([*scale, *(axis.sd_scale for axis in axes)], dtype=np.float32)
+        self._offset = np.array([*offset, 0, 0], dtype=np.float32)
 
     def __call__(self, rows: Floats) -> Floats:
         """(rows, units) to (rows, 4): valence and arousal, and their deviations."""
-        raw: Floats = np.dot(rows, self._matrix)
+        raw: Floats = rows.dot(self._matrix)
         raw += self._bias
         np.maximum(raw, self._least, out=raw)
         np.minimum(raw, self._most, out=raw)
@@ -224,7 +218,7 @@ class Head:
         np.tanh(means, out=means)
         np.exp(deviations, out=deviations)
         raw *= self._scale
-        means += self._offset
-        np.maximum(means, -self._one, out=means)
-        np.minimum(means, self._one, out=means)
+        raw += self._offset
+        if self._leaves_the_plane:
+            np.clip(means, -1, 1, out=means)
         return raw

@@ -1,14 +1,12 @@
-"""The two ways to convolve, and sequences of unequal lengths."""
+"""The convolution spelt out, and sequences of unequal lengths."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.network.config import Convolution
-from streamer.network.frame_layers import Dense, Sliding, convolution, unrolled
+from streamer.network.frame_layers import Convolution
 from streamer.network.model import Model
 from streamer.network.runtime import LstmState
 
@@ -20,10 +18,10 @@ from streamer.network.runtime import LstmState
     positions=st.integers(5, 12),
     frames=st.integers(0, 4),
 )
-def test_unrolled_and_sliding_convolutions_are_the_same(
+def test_the_convolution_is_what_loops_would_give(
     width: int, stride: int, channels: int, positions: int, frames: int
 ) -> None:
-    """Both kinds of layer give what a convolution spelt out in loops gives."""
+    """Rows less what they are owed, convolved, plus what is owed then: the plain convolution."""
     random = np.random.default_rng(width + 10 * stride)
     kernel = random.normal(size=(width, channels, 2)).astype(np.float32)
     bias = random.normal(size=2).astype(np.float32)
@@ -36,20 +34,10 @@ def test_unrolled_and_sliding_convolutions_are_the_same(
         expected[:, place] = np.einsum("fwc,wco->fo", window, kernel) + bias
     expected = np.maximum(expected, 0).reshape(frames, new * 2)
     owed = random.normal(size=positions * channels)
-    for build in (unrolled, Sliding):
-        layer = build(kernel, bias, stride, positions, owed)
-        found = layer((rows - owed).astype(np.float32)) + layer.owed
-        assert found.shape == expected.shape
-        np.testing.assert_allclose(found, expected, atol=1e-5)
-
-
-@pytest.mark.parametrize(("positions", "kind"), [(20, Dense), (400, Sliding)])
-def test_large_layers_slide(positions: int, kind: type) -> None:
-    """A layer is unrolled only where its matrix stays small."""
-    weight = np.ones((8, 1, 1, 5), dtype=np.float32)
-    nothing = np.zeros(positions)
-    layer = convolution(weight, np.zeros(8, np.float32), Convolution(8, 5, 1), positions, nothing)
-    assert isinstance(layer, kind)
+    layer = Convolution(kernel.transpose(2, 1, 0)[:, :, None, :], bias, stride, owed)
+    found = layer((rows - owed).astype(np.float32)) + layer.owed
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 @given(lengths=st.lists(st.integers(0, 9), min_size=1, max_size=7))
