@@ -63,7 +63,8 @@ def sound_files(paths: Sequence[Path]) -> list[Path]:
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(names):
                 file = Path(folder, name)
-                if file.suffix.lower() in ENDINGS and not name.startswith("."):
+                audio = file.suffix.lower() in ENDINGS and not name.startswith(".")
+                if audio and file.is_file():  # a pipe of that name would be waited for
                     found[file] = None
     return list(found)
 
