@@ -15,6 +15,7 @@ from streamer.audio.source import Source
 from streamer.cli.main import FAILED, INTERRUPTED, TERMINATED
 from streamer.cli.options import Listening
 from streamer.cli.outputs import Outputs, outputs
+from streamer.cli.screen import Screen
 from streamer.events import End
 from streamer.network.model import load_model
 from streamer.session import Session, TimedSource
@@ -47,22 +48,26 @@ def listen(
     ``inputs`` are files that no output may overwrite.
     """
     model = load_model(options.model)
-    with contextlib.closing(open_source()) as source, outputs(options, inputs) as out:
+    screen = Screen(options)
+    with contextlib.closing(open_source()) as source, outputs(screen.options, inputs) as out:
         silence = options.reset_on_silence
         session = Session(
             Resampled(source, model.config.features.sample_rate),
             EmotionTracker(
                 model,
-                options.interval,
+                options.interval if screen.watcher is None else 0.0,
                 source.info.start_s,
                 math.inf if silence is None else silence,
             ),
-            out.sinks,
+            [*out.sinks, *screen.sinks],
+            interval=options.interval,
+            watcher=screen.watcher,
             duration_s=duration_s,
             on_failure=out.note_failure,
             timed=timed,
         )
-        return run(session, out)
+        with screen.around(session):
+            return run(session, out)
 
 
 def run(session: Running, out: Outputs) -> int:

@@ -10,6 +10,7 @@ from streamer.analysis.recorded import read_events
 from streamer.cli.listen import run
 from streamer.cli.options import Listening
 from streamer.cli.outputs import outputs
+from streamer.cli.screen import Screen
 from streamer.playback import Playback
 
 
@@ -25,13 +26,16 @@ def show(
     with contextlib.closing(read_events(recording)) as events:
         # Read before an output is opened: what is no recording must not cost an older file.
         first = list(itertools.islice(events, 1))
-        with outputs(options, (recording,)) as out:
+        screen = Screen(options)
+        with outputs(screen.options, (recording,)) as out:
             playback = Playback(
                 itertools.chain(first, events),
-                out.sinks,
+                [*out.sinks, *screen.sinks],
                 speed=speed,
                 start_s=start_s,
                 duration_s=duration_s,
+                watcher=screen.watcher,
                 on_failure=out.note_failure,
             )
-            return run(playback, out)
+            with screen.around(playback):
+                return run(playback, out)
