@@ -68,6 +68,9 @@ def cli(debug: bool) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    # One thread for NumPy's matrix products, before NumPy is imported: they are small, and a second
+    # thread would spin beside the sound card's. PyTorch, which trains, has threads of its own.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     arguments = sys.argv[1:] if argv is None else argv
     debug = "--debug" in arguments
     # `streamer replay song.wav --debug` is what people type.
