@@ -108,8 +108,8 @@ class Stages:
             self._framing.cut(piece, state.framing)
             for piece, state in zip(pieces, states, strict=True)
         ]
+        lengths = [len(ends) for _, ends, _ in cuts]
         frames = cuts[0][0] if len(cuts) == 1 else np.concatenate([cut[0] for cut in cuts])
-        lengths = [len(cut[1]) for cut in cuts]
         levels, loudness = self._loudness.measure_streams(
             frames, lengths, [state.loudness for state in states]
         )

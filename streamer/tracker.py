@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -107,12 +108,14 @@ class EmotionTracker:
         """
         return push_together([self], [samples])[0]
 
-    def _pieces(self, samples: NDArray[np.floating], most: int) -> Iterator[NDArray[np.float32]]:
+    def _pieces(self, samples: NDArray[Any], most: int) -> Iterator[NDArray[np.float32]]:
         """The valid stretches of ``samples``, of at most ``most``; the rest is skipped in turn."""
         for begin in range(0, len(samples), most):
-            # float64 beyond float32's range would overflow to infinity, which is no sound either.
-            with np.errstate(over="ignore"):
-                piece = samples[begin : begin + most].astype(np.float32, copy=False)
+            piece = samples[begin : begin + most]
+            if piece.dtype != np.float32:
+                # What is beyond float32's range becomes infinity, which is no sound either.
+                with np.errstate(over="ignore"):
+                    piece = piece.astype(np.float32)
             for part in split(piece):
                 if isinstance(part, Lost):
                     self.invalid_samples += part.samples
@@ -150,7 +153,7 @@ def push_together(
     return estimates
 
 
-def _checked(samples: ArrayLike) -> NDArray[np.floating]:
+def _checked(samples: ArrayLike) -> NDArray[Any]:
     array = np.asarray(samples)
     if array.ndim != 1:
         raise ValueError(f"samples must be mono, of one dimension, not {array.ndim}")

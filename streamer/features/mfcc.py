@@ -17,8 +17,9 @@ import scipy.fft
 from numpy.typing import NDArray
 
 _EPSILON = float(np.finfo(float).eps)
-#: So many frames at a time stay in the processor's cache, and off the system's page tables.
-_FRAMES_AT_ONCE = 16
+#: Samples whose spectra are worked on at a time: larger arrays leave the processor's cache and are
+#: handed back to the system after each use, which made long inputs three times as slow.
+_AT_ONCE = 1 << 14
 #: Analysis windows by name, symmetric: (frame,) values each. SciPy's would take half a second to
 #: import.
 WINDOWS: dict[str, Callable[[int], NDArray[np.float64]]] = {
@@ -86,6 +87,7 @@ class Mfcc:
 
     def __init__(self, config: FeatureConfig) -> None:
         self.config = config
+        self._most = max(1, _AT_ONCE // config.fft_size)
         self._window = config.window_values()
         self._previous = config.preemphasis * self._window
         bank = psf.get_filterbanks(
@@ -104,8 +106,8 @@ class Mfcc:
 
     def rows(self, frames: NDArray[np.float64]) -> NDArray[np.float64]:
         """MFCC rows (count, coefficients) of ``frames`` (count, frame + 1) from ``Framing.cut``."""
-        if len(frames) > _FRAMES_AT_ONCE:
-            return np.concatenate([self.rows(part) for part in _parts(frames)])
+        if len(frames) > self._most:
+            return np.concatenate([self.rows(part) for part in self._parts(frames)])
         power = self._power(frames)
         rows: NDArray[np.float64] = np.dot(self._log_bands(power), self._transform)
         if self.config.append_energy:
@@ -115,8 +117,8 @@ class Mfcc:
 
     def log_mel(self, frames: NDArray[np.float64]) -> NDArray[np.float64]:
         """The log band energies (count, filters) that the rows are the transform of."""
-        if len(frames) > _FRAMES_AT_ONCE:
-            return np.concatenate([self.log_mel(part) for part in _parts(frames)])
+        if len(frames) > self._most:
+            return np.concatenate([self.log_mel(part) for part in self._parts(frames)])
         return self._log_bands(self._power(frames))
 
     def from_log_mel(self, log_mel: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -144,7 +146,6 @@ class Mfcc:
             bands[bands == 0] = _EPSILON
         return np.log(bands, out=bands)
 
-
-def _parts(frames: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
-    for begin in range(0, len(frames), _FRAMES_AT_ONCE):
-        yield frames[begin : begin + _FRAMES_AT_ONCE]
+    def _parts(self, frames: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+        for begin in range(0, len(frames), self._most):
+            yield frames[begin : begin + self._most]
