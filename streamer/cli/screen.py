@@ -34,10 +34,13 @@ class Screen:
 
     ``watcher`` is the history where a dashboard is drawn from it, which needs every frame's
     estimate; ``sinks`` holds it where only the summary is wanted. ``options`` are those asked for,
-    without the dashboard where none can be shown: the lines go to the terminal then.
+    without the dashboard where none can be shown: the lines go to the terminal then. Raises
+    ``OutputError`` where the file of ``--summary`` cannot be written: better now than after hours.
     """
 
     def __init__(self, options: Listening) -> None:
+        if options.summary is not None:
+            _write(options.summary, "", "a")
         self._history = History()
         self._summary = options.summary
         self._console = _console(options)
@@ -48,10 +51,7 @@ class Screen:
 
     @contextlib.contextmanager
     def around(self, session: Steered) -> Iterator[None]:
-        """Show the session while the context lasts; then print and write its summary.
-
-        Raises ``OutputError`` where the file of ``--summary`` cannot be written.
-        """
+        """Show the session while the context lasts; then print and write its summary."""
         try:
             with self._dashboard(session):
                 yield
@@ -87,7 +87,8 @@ class Screen:
             look = Look.of(self._console)
             self._console.print(closing(summary, self._console.width, look))
         if self._summary is not None:
-            _write(self._summary, json.dumps(summary.to_dict(), ensure_ascii=False, indent=2))
+            text = json.dumps(summary.to_dict(), ensure_ascii=False, indent=2)
+            _write(self._summary, text + "\n", "w")
 
 
 def _console(options: Listening) -> Console | None:
@@ -102,8 +103,9 @@ def _console(options: Listening) -> Console | None:
     return console if Dashboard.fits(console) else None
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, mode: str) -> None:
     try:
-        path.write_text(text + "\n", encoding="utf-8")
+        with path.open(mode, encoding="utf-8") as file:
+            file.write(text)
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror}") from None

@@ -137,13 +137,14 @@ class Journey:
         )
 
     def _begin(self, t: float) -> None:
-        """The stream begins where the frame of the first estimate, or a first gap, begins."""
+        """Note where the stream begins: at 0, or by its first event where that came later."""
         if self._first is None:
-            self._first = self._covered = max(0.0, t)
+            hop, interval = (self._start.hop_s, self._start.interval_s) if self._start else (0, 0)
+            late = t > max(interval, 4 * hop) + 1e-6
+            self._first = self._covered = max(0.0, t - hop) if late else 0.0
 
     def _estimate(self, event: Estimate) -> None:
-        hop = self._start.hop_s if self._start else 0.0
-        self._begin(event.t - hop)
+        self._begin(event.t)
         weight = max(0.0, event.t - self._covered)
         self._covered = self._last = max(self._covered, event.t)
         if event.valence is None or event.arousal is None:

@@ -10,17 +10,16 @@ import signal
 import subprocess
 import sys
 import termios
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pexpect
 import pytest
+from tmux_terminal import PATIENCE_S, Tmux
 
 from streamer.dashboard.keys import Keys
 
 DRIVER = Path(__file__).with_name("driver.py")
-PATIENCE_S = 30.0
 
 
 def echo(descriptor: int) -> bool:
@@ -116,55 +115,6 @@ def test_no_terminal_means_no_keys(tmp_path: Path) -> None:
         cwd=DRIVER.parents[2],
     )
     assert done.stdout.strip() == "None"
-
-
-class Tmux:
-    """A terminal whose screen can be read."""
-
-    def __init__(self, directory: Path, size: tuple[int, int]) -> None:
-        self._directory = directory
-        width, height = (str(cells) for cells in size)
-        self.run("new-session", "-d", "-x", width, "-y", height, "/bin/sh")
-        self.run("set", "-g", "status", "off")
-
-    def run(self, *arguments: str) -> str:
-        environment = {
-            **os.environ,
-            "TMUX_TMPDIR": str(self._directory),
-            "LANG": "C.UTF-8",
-            "TERM": "xterm-256color",
-            "PS1": "ready$ ",
-        }
-        environment.pop("TMUX", None)
-        done = subprocess.run(
-            ["tmux", "-u", "-f", os.devnull, *arguments],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return done.stdout
-
-    def screen(self) -> list[str]:
-        return self.run("capture-pane", "-p").splitlines()
-
-    def type(self, *keys: str) -> None:
-        self.run("send-keys", *keys)
-
-    def until(self, fact: Callable[[list[str]], bool]) -> list[str]:
-        """The screen as soon as a fact is true of it."""
-        deadline = time.monotonic() + PATIENCE_S
-        while not fact(screen := self.screen()):
-            if time.monotonic() > deadline:
-                raise AssertionError("\n".join(["the screen shows:", *screen]))
-            time.sleep(0.1)
-        return screen
-
-    def resize(self, width: int, height: int) -> None:
-        self.run("resize-window", "-x", str(width), "-y", str(height))
-
-    def modes(self) -> str:
-        return self.run("display", "-p", "#{alternate_on} #{cursor_flag}").strip()
 
 
 @pytest.fixture
