@@ -14,7 +14,6 @@ import sys
 
 from streamer import EmotionTracker, End, Estimate, Event, Gap, Session, load_model
 from streamer.audio.files import FileSource
-from streamer.audio.resample import Resampled
 
 
 class Bars:
@@ -45,5 +44,4 @@ def open_sink(argument: str | None) -> Bars:
 
 if __name__ == "__main__":
     model = load_model(sys.argv[2] if len(sys.argv) > 2 else None)
-    source = Resampled(FileSource(sys.argv[1]), model.config.features.sample_rate)
-    Session(source, EmotionTracker(model, interval=0.5), [Bars()]).run()
+    Session(FileSource(sys.argv[1]), EmotionTracker(model, interval=0.5), [Bars()]).run()

@@ -16,7 +16,7 @@ from typing import Protocol
 import streamer
 from streamer.audio.pacing import Clock, SystemClock
 from streamer.audio.resample import Resampled, Skipped
-from streamer.audio.source import Remark, Samples
+from streamer.audio.source import Remark, Samples, Source
 from streamer.cadence import Cadence
 from streamer.errors import OutputError
 from streamer.events import End, Estimate, Gap, Notice, Start
@@ -58,12 +58,34 @@ class Session:
     ``watcher`` gets every estimate that the tracker makes: with one, give the tracker an interval
     of 0. ``duration_s`` ends the session after that much stream time. ``on_failure`` is told of a
     sink that failed (a full disk): the others go on. ``timed`` makes the latency known. ``clock``
-    measures computing time and latency.
+    measures computing time and latency. A source at its own rate is resampled to the model's.
+
+    >>> from streamer import EmotionTracker, Estimate, Session, load_model
+    >>> class Levels:
+    ...     def write(self, event):
+    ...         if isinstance(event, Estimate):
+    ...             print(event.t, round(event.level_db, 1))
+    ...     def close(self):
+    ...         pass
+    >>> import numpy as np
+    >>> from streamer.audio.source import SourceInfo
+    >>> class Tone:
+    ...     info = SourceInfo("generator", "440 Hz", sample_rate=8000, channels=1)
+    ...     def pieces(self):
+    ...         t = np.arange(8000) / 8000
+    ...         yield (0.5 * np.sin(2 * np.pi * 440 * t)).astype(np.float32)
+    ...     def close(self):
+    ...         pass
+    >>> end = Session(Tone(), EmotionTracker(load_model(), interval=0.5), [Levels()]).run()
+    0.5 -9.0
+    1.0 -9.0
+    >>> end.estimates
+    2
     """
 
     def __init__(
         self,
-        source: Resampled,
+        source: Source | Resampled,
         tracker: EmotionTracker,
         sinks: Sequence[Sink],
         *,
@@ -74,6 +96,8 @@ class Session:
         timed: TimedSource | None = None,
         clock: Clock | None = None,
     ) -> None:
+        if not isinstance(source, Resampled):
+            source = Resampled(source, tracker.sample_rate)
         self._source = source
         self._tracker = tracker
         self._delivery = Delivery(sinks, watcher, on_failure)

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from streamer.audio.files import FileSource
-from streamer.audio.resample import Resampled
 from streamer.errors import ModelError, StreamerError
 from streamer.events import QUADRANTS, End, Estimate, Event, Gap, Notice
 from streamer.network.model import Model, load_model
@@ -90,9 +89,8 @@ def annotate_file(path: str, job: Job) -> Annotation:
     heard = _Heard()
     try:
         source = FileSource(path)
-        resampled = Resampled(source, model.config.features.sample_rate)
         tracker = EmotionTracker(model, job.interval, source.info.start_s)
-        end = Session(resampled, tracker, [heard]).run()
+        end = Session(source, tracker, [heard]).run()
     except StreamerError as error:
         return Annotation(problem=str(error))
     except Exception as error:  # one odd file must not end a night's work

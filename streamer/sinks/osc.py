@@ -30,7 +30,11 @@ _ALWAYS = (("level_db", "f"), ("silent", "i"))
 
 
 def is_address(prefix: str) -> bool:
-    """Whether ``prefix`` can begin an OSC address: ``/word``, or several of them."""
+    """Whether ``prefix`` can begin an OSC address: ``/word``, or several of them.
+
+    >>> is_address("/stage/left"), is_address("stage"), is_address("/*")
+    (True, False, False)
+    """
     return prefix.isascii() and _PATH.fullmatch(prefix) is not None
 
 
