@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from streamer.cli.learning import learning, need_torch, progress_bars, read, songs_of
+from streamer.errors import OutputError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from streamer.training.dataset import Clip
+    from streamer.training.recipe import Recipe
 
 
 @click.command(name="crossval")
@@ -14,6 +24,22 @@ from streamer.cli.learning import learning, need_torch, progress_bars, read, son
 @click.option("--seeds", type=click.IntRange(1, 100), default=1, show_default=True, help="Runs.")
 @click.option("--fold", "folds", type=int, multiple=True, help="Only this fold (for ablations).")
 @click.option("--jobs", type=click.IntRange(1), help="Networks trained at once.  [default: cores]")
+@click.option(
+    "--robust",
+    is_flag=True,
+    help="Measure volumes, rooms, noises, streams and one corpus by the other, too.",
+)
+@click.option(
+    "--ablations",
+    "variants",
+    type=click.Path(path_type=Path),
+    help="TOML file with variants of the recipe, compared on one fold with two seeds.",
+)
+@click.option(
+    "--card",
+    type=click.Path(path_type=Path),
+    help="A trained model's directory that gets figures, estimates and a new card.",
+)
 def command(
     datasets: tuple[Path, ...],
     recipe: str,
@@ -23,6 +49,9 @@ def command(
     seeds: int,
     folds: tuple[int, ...],
     jobs: int | None,
+    robust: bool,
+    variants: Path | None,
+    card: Path | None,
 ) -> None:
     """Judge every song by a network that has never heard it, fold by fold.
 
@@ -37,6 +66,8 @@ def command(
     from streamer.training.figures import five_fold
     from streamer.training.report import five_fold_text
 
+    if robust and folds:
+        raise click.UsageError("--robust judges every song: leave --fold out")
     chosen = read(recipe, changes)
     cache = cache or out / "cache"
     with progress_bars() as progress:
@@ -56,6 +87,71 @@ def command(
             jobs=jobs,
             progress=advance,
         )
-    figures = five_fold(rows)
-    write_metrics(out / "metrics.json", "five_fold", figures)
-    click.echo(five_fold_text(figures))
+        figures = five_fold(rows)
+        write_metrics(out / "metrics.json", "five_fold", figures)
+        click.echo(five_fold_text(figures))
+        if robust:
+            _robust(chosen, clips, cache, out, progress)
+        if variants is not None:
+            _ablations(recipe, changes, variants, clips, cache, out, progress)
+    if card is not None:
+        _card(out, card, Path(recipe).stem)
+
+
+def _robust(
+    recipe: Recipe, clips: Sequence[Clip], cache: Path, out: Path, progress: Progress
+) -> None:
+    """Everything of the card that is measured beside the five folds."""
+    from streamer.training.crossval import write_metrics
+    from streamer.training.experiments import cross_corpus
+    from streamer.training.robustness import not_music, robustness, streams
+
+    parts: dict[str, Callable[[], dict[str, Any]]] = {
+        "robustness": lambda: robustness(clips, out, recipe.seed),
+        "streams": lambda: streams(clips, out, recipe.seed),
+        "not_music": lambda: not_music(out / f"seed-{recipe.seed}" / f"fold-{clips[0].fold}"),
+    }
+    if len({clip.dataset for clip in clips}) > 1:
+        parts["cross_corpus"] = lambda: cross_corpus(recipe, clips, cache, out)
+    for name, measure in parts.items():
+        task = progress.add_task(name.replace("_", " "), total=None)
+        write_metrics(out / "metrics.json", name, measure())
+        progress.update(task, total=1, completed=1)
+
+
+def _ablations(
+    recipe: str,
+    changes: Sequence[str],
+    variants: Path,
+    clips: Sequence[Clip],
+    cache: Path,
+    out: Path,
+    progress: Progress,
+) -> None:
+    """The ablations part of the metrics."""
+    from streamer.training.crossval import write_metrics
+    from streamer.training.experiments import ablations, read_ablations
+
+    recipes = {
+        name: read(recipe, changes, beside) for name, beside in read_ablations(variants).items()
+    }
+
+    def bar(name: str) -> Callable[[int, int], None]:
+        task = progress.add_task(name, total=None)
+        return lambda done, total: progress.update(task, completed=done, total=total)
+
+    figures = ablations(recipes, clips, cache, out / "ablations", bar)
+    write_metrics(out / "metrics.json", "ablations", figures)
+
+
+def _card(out: Path, directory: Path, recipe: str) -> None:
+    """Put figures, estimates and a card into a model directory."""
+    from streamer.training.card import draw_reliability, write_card
+
+    try:
+        for name in ("metrics.json", "out_of_fold.csv.gz"):
+            shutil.copyfile(out / name, directory / name)
+        draw_reliability(directory)
+        write_card(directory, recipe)
+    except OSError as error:
+        raise OutputError(f"{directory} cannot be written: {error.strerror}") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -61,8 +61,8 @@ def learning(command: Command) -> Command:
     return command
 
 
-def read(recipe: str, changes: Sequence[str]) -> Recipe:
-    """The recipe with the changes of ``--set``."""
+def read(recipe: str, changes: Sequence[str], beside: Mapping[str, Any] | None = None) -> Recipe:
+    """The recipe with the changes of ``--set``, and those of ``beside`` by dotted name."""
     import tomllib
 
     from streamer.training.recipe import read_recipe
@@ -76,7 +76,7 @@ def read(recipe: str, changes: Sequence[str]) -> Recipe:
             equals = ""
         if not equals:
             raise click.UsageError(f"--set {change}: give NAME=VALUE, the value as TOML has it")
-    return read_recipe(recipe, changed)
+    return read_recipe(recipe, changed | dict(beside or {}))
 
 
 def songs_of(

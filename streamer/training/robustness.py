@@ -6,7 +6,7 @@ Every song is judged by the network of the fold that held it out, as in ``crossv
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -18,12 +18,10 @@ from numpy.typing import NDArray
 from streamer.network.model import load_model
 from streamer.tracker import EmotionTracker
 from streamer.training.calibration import SCORED_FROM_S
-from streamer.training.crossval import split
 from streamer.training.dataset import Clip
 from streamer.training.distortion import CONDITIONS, applause, speech
 from streamer.training.figures import AXES, Figures
 from streamer.training.listening import Listened, listen_to, samples_of
-from streamer.training.material import Song
 from streamer.training.metrics import ccc
 
 CLEAN = "clean"
@@ -39,16 +37,16 @@ class _Heard:
     curve: Floats
 
 
-def robustness(songs: Sequence[Song], out: Path, seed: int) -> Figures:
+def robustness(clips: Sequence[Clip], out: Path, seed: int) -> Figures:
     """CCC under each condition, its difference from clean, and how far the estimates shift.
 
     Reads the models that ``crossval`` left in ``out``. Shifts are means over the estimates from
     second 1 on of the difference from the clean ones.
     """
     heard: dict[str, list[_Heard]] = {name: [] for name in (CLEAN, *CONDITIONS)}
-    for fold, _, outside in split(songs):
+    for fold, outside in held_out(clips):
         directory = out / f"seed-{seed}" / f"fold-{fold}"
-        tasks = [(directory, song.clip) for song in outside if song.clip.sides is None]
+        tasks = [(directory, clip) for clip in outside]
         with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
             for conditions in pool.map(_under_conditions, tasks, chunksize=8):
                 for name, one in conditions.items():
@@ -89,7 +87,7 @@ def _under_conditions(task: tuple[Path, Clip]) -> dict[str, _Heard]:
     return result
 
 
-def streams(songs: Sequence[Song], out: Path, seed: int) -> Figures:
+def streams(clips: Sequence[Clip], out: Path, seed: int) -> Figures:
     """Held-out excerpts one after the other, the state carried on, against fresh starts.
 
     ``ccc`` is over labels later than 5 s after each change, ``fresh_ccc`` of the same labels by
@@ -103,22 +101,20 @@ def streams(songs: Sequence[Song], out: Path, seed: int) -> Figures:
     settled: list[float] = []
     steps: list[Floats] = []
     longest = 0.0
-    for fold, _, outside in split(songs):
+    for fold, outside in held_out(clips):
         model = load_model(out / f"seed-{seed}" / f"fold-{fold}")
         rate = model.config.features.sample_rate
         stream = EmotionTracker(model, interval=0)
-        for song in outside:
-            if song.clip.sides is not None:
-                continue
-            samples = samples_of(song.clip.path, rate)
+        for clip in outside:
+            samples = samples_of(clip.path, rate)
             began = stream.t
             one = Listened.of(stream, samples)
             one = Listened(one.times - began, one.outputs)
             alone = listen_to(model, samples)
-            late = song.clip.times > 5.0
-            carried.append(one.at(song.clip.times[late])[:, :2])
-            fresh.append(alone.at(song.clip.times[late])[:, :2])
-            labels.append(song.clip.labels[late])
+            late = clip.times > 5.0
+            carried.append(one.at(clip.times[late])[:, :2])
+            fresh.append(alone.at(clip.times[late])[:, :2])
+            labels.append(clip.labels[late])
             grid = np.arange(0.25, len(samples) / rate, 0.25)
             apart = np.abs(one.at(grid)[:, :2] - alone.at(grid)[:, :2]).max(axis=1) > 0.1
             settled.append(float(grid[np.flatnonzero(apart)[-1]]) if apart.any() else 0.0)
@@ -141,6 +137,12 @@ def streams(songs: Sequence[Song], out: Path, seed: int) -> Figures:
             for k, axis in enumerate(AXES)
         },
     }
+
+
+def held_out(clips: Sequence[Clip]) -> Iterator[tuple[int, list[Clip]]]:
+    """Each fold with its clips that have labels in time."""
+    for fold in sorted({clip.fold for clip in clips}):
+        yield fold, [clip for clip in clips if clip.fold == fold and clip.sides is None]
 
 
 def not_music(directory: Path) -> Figures:

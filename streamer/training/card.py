@@ -1,0 +1,148 @@
+"""A model's card and the README's accuracy table, written from ``metrics.json``.
+
+``python -m streamer.training.card MODEL_DIRECTORY [README.md]`` writes every passage again, and the
+reliability plot from ``out_of_fold.csv.gz``. Figures are never typed in by hand.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from streamer.network.model import load_model
+from streamer.passages import markdown_table, names, replaced
+from streamer.training import report
+from streamer.training.figures import AXES, Figures
+
+TEMPLATE = Path(__file__).with_name("card.md")
+_NOT_MEASURED = "Not measured."
+#: Where each passage's figures are in metrics.json, and what makes them a table.
+_TABLES: dict[str, tuple[tuple[str, ...], Callable[[Figures], str]]] = {
+    "agreement": (("five_fold",), report.agreement_table),
+    "calibration": (("five_fold", "calibration"), report.calibration_table),
+    "over-time": (("five_fold", "over_time"), report.time_table),
+    "movement": (("five_fold", "movement"), report.movement_table),
+    "confusion": (("five_fold", "confusion"), report.confusion_table),
+    "quadrants": (("five_fold", "quadrants"), report.quadrant_table),
+    "robustness": (("robustness",), report.robustness_table),
+    "streams": (("streams",), report.streams_text),
+    "not-music": (("not_music",), report.not_music_table),
+    "cross-corpus": (("cross_corpus",), report.cross_corpus_table),
+    "ablations": (("ablations",), report.ablation_text),
+}
+
+
+def passages(directory: Path) -> dict[str, str]:
+    """Every passage of the card of a model directory, from its config and metrics."""
+    metrics = json.loads((directory / "metrics.json").read_text(encoding="utf-8"))
+    written = {"facts": _facts(directory)}
+    for name, (path, table) in _TABLES.items():
+        part: Any = metrics
+        for key in path:
+            part = part.get(key) if isinstance(part, dict) else None
+        written[name] = table(part) if part else _NOT_MEASURED
+    return written
+
+
+def write_card(directory: Path, recipe: str) -> None:
+    """Write ``README.md`` of a model directory anew from the template."""
+    template = TEMPLATE.read_text(encoding="utf-8")
+    card = template.replace("{name}", directory.resolve().name).replace("{recipe}", recipe)
+    (directory / "README.md").write_text(replaced(card, passages(directory)), encoding="utf-8")
+
+
+def accuracy(directory: Path) -> str:
+    """The README's table: the default model beside the baselines."""
+    metrics = json.loads((directory / "metrics.json").read_text(encoding="utf-8"))
+    five_fold = metrics["five_fold"]
+    rows = []
+    for axis in AXES:
+        for title, part, name in (
+            ("CCC, pooled", "pooled", "ccc"),
+            ("RMSE per song", "per_song", "rmse"),
+            ("r of excerpt means", "song_means", "r"),
+        ):
+            constant, ridge = (
+                report.number(five_fold["baselines"][kind][part][axis][name])
+                for kind in ("constant", "ridge")
+            )
+            rows.append(
+                [f"{axis} {title}", constant, ridge, report.number(five_fold[part][axis][name])]
+            )
+    count = len(five_fold["seeds"])
+    over = f"mean ± standard deviation over {count} seeds" if count > 1 else "one seed"
+    table = markdown_table(["", "constant", "ridge", f"**{directory.resolve().name}**"], rows)
+    songs, labels = five_fold["songs"], five_fold["labels"]
+    return f"Five-fold on {songs:,} excerpts of DEAM ({labels:,} labels), {over}:\n\n{table}"
+
+
+def draw_reliability(directory: Path) -> None:
+    """Draw ``reliability.png`` from the out-of-fold estimates: promised against observed shares."""
+    import numpy as np
+    from matplotlib.figure import Figure
+    from scipy.special import ndtri
+
+    from streamer.training.calibration import SCORED_FROM_S
+    from streamer.training.table import read_table
+
+    rows = [r for r in read_table(directory / "out_of_fold.csv.gz") if r.t > SCORED_FROM_S]
+    rows = [row for row in rows if row.predictor == "network"]
+    promised = np.linspace(0.05, 0.95, 19)
+    figure = Figure(figsize=(4.2, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], color="0.6", linewidth=1, linestyle=":")
+    for axis, colour, mark in zip(AXES, ("#0072B2", "#D55E00"), "os", strict=True):
+        apart = np.array(
+            [
+                abs(getattr(r, axis) - getattr(r, f"label_{axis}")) / getattr(r, f"{axis}_sd")
+                for r in rows
+            ]
+        )
+        found = [(apart <= ndtri((1 + share) / 2)).mean() for share in promised]
+        axes.plot(promised, found, color=colour, marker=mark, markersize=4, label=axis)
+    axes.set(xlabel="share that the interval promises", ylabel="share of labels inside", aspect=1)
+    axes.legend(frameon=False)
+    figure.savefig(directory / "reliability.png", dpi=110, metadata={"Software": None})
+
+
+def _facts(directory: Path) -> str:
+    config = load_model(directory).config
+    features, network = config.features, config.network
+    weights = sum(array.size for array in load_model(directory).weights.values())
+    layers = ", ".join(
+        f"{layer.filters} filters of width {layer.width} (stride {layer.stride})"
+        for layer in network.convolutions
+    )
+    milliseconds = 1000 / features.sample_rate
+    songs = ", ".join(f"{len(songs):,} of {name}" for name, songs in config.songs.items())
+    rows = [
+        ["weights", f"{weights:,}"],
+        ["sample rate", f"{features.sample_rate:,} Hz"],
+        ["frame, hop", f"{features.frame * milliseconds:g} ms, {features.hop * milliseconds:g} ms"],
+        ["MFCC", f"{features.coefficients} of {features.filters} mel bands"],
+        ["first coefficient", f"{config.volume.first}, over {config.volume.seconds:g} s"],
+        ["convolution", layers or "none"],
+        ["dense, a frame", str(network.dense or "none")],
+        ["LSTM", f"{network.layers} x {network.lstm} units"],
+        ["trained on", f"{songs} (a tenth of the labelled ones kept to calibrate on)"],
+    ]
+    return markdown_table(["", ""], rows)
+
+
+def main(arguments: list[str]) -> None:
+    """Write the card of a model directory, its plot, and the README's table if one is given."""
+    directory = Path(arguments[0])
+    card = (directory / "README.md").read_text(encoding="utf-8")
+    (directory / "README.md").write_text(replaced(card, passages(directory)), encoding="utf-8")
+    draw_reliability(directory)
+    for readme in map(Path, arguments[1:]):
+        text = readme.read_text(encoding="utf-8")
+        assert "accuracy" in names(text), f"{readme} has no passage 'accuracy'"
+        readme.write_text(replaced(text, {"accuracy": accuracy(directory)}), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
