@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 
@@ -115,11 +116,11 @@ class CalmLive(Live):
         return renderables
 
     def _update(self, now: float) -> bool:
-        width, height = self.console.size
-        resized = (width, height) != self._size
-        picture = self._draw((width, height))
+        size = _size(self.console)
+        resized = size != self._size
+        picture = self._draw(size)
         if resized:
-            picture = picture or self._draw((width, height))
+            picture = picture or self._draw(size)
         if picture is None:
             return False
         if resized:
@@ -129,5 +130,14 @@ class CalmLive(Live):
         changes = _Changes(self._shown, picture.lines)
         if changes.segments:
             self.console.print(changes, end="", crop=False, soft_wrap=True)
-        self._shown, self._size = picture.lines, (width, height)
+        self._shown, self._size = picture.lines, size
         return True
+
+
+def _size(console: Console) -> Size:
+    """The terminal's own size, which Rich would not look at where ``COLUMNS`` is exported."""
+    try:
+        size = os.get_terminal_size(console.file.fileno())
+    except (OSError, ValueError):
+        return console.size
+    return (size.columns, size.lines) if size.columns and size.lines else console.size

@@ -134,7 +134,8 @@ def test_what_a_person_sees(tmux: Tmux, tmp_path: Path) -> None:
     Meanwhile standard output carries nothing but JSON.
     """
     output = tmp_path / "out.jsonl"
-    tmux.type(f"{sys.executable} {DRIVER} skip 58 > {output}", "Enter")
+    # Some shells export the size that they began with: it must not hide what follows.
+    tmux.type(f"export COLUMNS=100 LINES=30; {sys.executable} {DRIVER} skip 58 > {output}", "Enter")
     screen = tmux.until(lambda lines: "1:00 ━" in "\n".join(lines))
     assert screen[0].startswith(" ♪ Gymnopédie No. 1.flac  file")
     assert len(screen) == 30
