@@ -28,7 +28,7 @@ _COLUMNS = ("axis", "moments", "r", "CCC", "RMSE", "mean difference", "best lag"
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 def command(first: Path, second: Path, lag: float, as_json: bool) -> None:
-    """Tell how far two recorded sessions agree, for valence and for arousal.
+    """Tell how far two sessions, A.jsonl and B.jsonl, agree in valence and in arousal.
 
     Correlation (r), concordance (CCC), root mean squared error, the mean of B minus A, and the lag
     at which they correlate most: above 0 where B runs behind A. Both need to be of the same music.

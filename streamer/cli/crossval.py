@@ -53,7 +53,7 @@ def command(
     variants: Path | None,
     card: Path | None,
 ) -> None:
-    """Judge every song by a network that has never heard it, fold by fold.
+    """Judge every song of each DATASET by a network that has never heard it, fold by fold.
 
     Trains one network a fold and seed, keeps every out-of-fold estimate in
     OUT/out_of_fold.csv.gz, and writes the five_fold part of OUT/metrics.json from it. Called
