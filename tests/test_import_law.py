@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import itertools
 import os
 import re
@@ -59,6 +60,7 @@ SLOW = {"matplotlib", "rich", "scipy", "sklearn", "sounddevice", "soundfile", "t
 DISTRIBUTIONS = {"pythonosc": "python-osc", "sklearn": "scikit-learn", "mpl_toolkits": "matplotlib"}
 
 
+@functools.cache
 def sources() -> dict[str, ast.Module]:
     """Every file of the package, parsed, by its path in it."""
     return {

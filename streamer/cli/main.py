@@ -6,9 +6,11 @@ argument are answered at once.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -34,8 +36,30 @@ COMMANDS = {
 FAILED, INTERRUPTED, TERMINATED = 1, 130, 143
 
 
+class ReaderGoneError(Exception):
+    """Nobody reads standard output any more; seeing ``BrokenPipeError``, click would exit 1."""
+
+
+@contextlib.contextmanager
+def _telling_of_readers() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise ReaderGoneError from None
+
+
 class Commands(click.Group):
     """The commands, imported one at a time."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """As click does it; ``--help`` is written here."""
+        with _telling_of_readers():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does it."""
+        with _telling_of_readers():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order of the table: the most used first."""
@@ -85,7 +109,7 @@ def main(argv: list[str] | None = None) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except BrokenPipeError:
+    except ReaderGoneError:
         _forget_output()
         return 0
     except StreamerError as error:
