@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -146,6 +148,42 @@ def test_what_cannot_be_asked_for_is_refused(
     assert said in " ".join(heard.err.split())
     assert heard.out == ""
     assert recording.read_bytes() == before
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_it_can_be_stopped(recording: Path, number: int, code: int) -> None:
+    """Ctrl-C and SIGTERM end it in the middle of a wait: an ``end`` line, the usual exit code."""
+    command = [sys.executable, "-m", "streamer", "replay", "--from", str(recording)]
+    slow = [*command, "--speed", "0.01"]
+    with subprocess.Popen(slow, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline().startswith(b'{"type":"start"')
+        run.send_signal(number)
+        rest, error = run.communicate()
+    assert (run.returncode, error) == (code, b"")
+    assert json.loads(rest) == {
+        "type": "end",
+        "t": 0.0,
+        "estimates": 0,
+        "frames": 0,
+        "gaps": 0,
+        "lost_samples": 0,
+        "real_time_factor": None,
+    }
+
+
+def test_a_reader_that_goes_away_ends_it(recording: Path) -> None:
+    """Exit code 0 and silence, as for a session that listens."""
+    command = [sys.executable, "-m", "streamer", "replay", "--from", str(recording)]
+    with subprocess.Popen(
+        [*command, "--speed", "20"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as run:
+        assert run.stdout is not None
+        run.stdout.readline()
+        run.stdout.close()
+        assert run.stderr is not None
+        assert run.stderr.read() == b""
+    assert run.returncode == 0
 
 
 def test_replay_of_nothing_says_what_to_name(capfd: pytest.CaptureFixture[str]) -> None:
