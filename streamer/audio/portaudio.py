@@ -124,6 +124,7 @@ class Stream:
             index = bridge.index
         self.name = device.name
         self.rate = rate if rate is not None else device.rate
+        layout.check(self.rate, max(1, device.channels), self.name)
         self.ended = False
         most = round(self.rate * BLOCK_S)
         self.ring = Ring(round(self.rate * RING_S), round(RING_S / BLOCK_S))

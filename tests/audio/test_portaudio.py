@@ -140,8 +140,8 @@ def test_the_device_opens_at_its_own_rate_or_the_one_asked_for() -> None:
 def test_a_rate_that_the_device_refuses() -> None:
     """PortAudio's refusal is a sentence with the device, the rate and what to do."""
     fake = FakeSoundDevice([device("Mic")], refuse="Error opening InputStream: Invalid sample rate")
-    with pytest.raises(DeviceError, match=r"Mic cannot be opened at 7 Hz .*Invalid sample rate"):
-        portaudio.Stream(fake, None, 7)
+    with pytest.raises(DeviceError, match=r"Mic cannot be opened at 7000 Hz .*Invalid sample rate"):
+        portaudio.Stream(fake, None, 7_000)
 
 
 def test_inputs_are_listed_with_what_is_known_of_them() -> None:

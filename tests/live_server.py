@@ -1,0 +1,128 @@
+"""A real PulseAudio daemon without hardware: a null sink whose monitor is captured."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+SINK = "music"
+
+
+def missing() -> str | None:
+    """What these tests lack on this computer, if anything."""
+    lacking = [name for name in ("pulseaudio", "paplay", "pactl") if shutil.which(name) is None]
+    if lacking:
+        return f"{', '.join(lacking)} not installed"
+    try:
+        import sounddevice  # noqa: F401
+    except OSError:
+        return "PortAudio (libportaudio2) not installed"
+    return None
+
+
+class Server:
+    """A private PulseAudio daemon with a null sink, and the environment to reach it."""
+
+    def __init__(self, home: Path) -> None:
+        self._runtime = home / "runtime"
+        self._runtime.mkdir(mode=0o700)
+        (home / ".asoundrc").write_text(
+            "pcm.!default { type pulse }\nctl.!default { type pulse }\n"
+        )
+        hidden = {"PULSE_SERVER", "PULSE_SOURCE", "PULSE_SINK", "DISPLAY"}
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if name not in hidden},
+            "HOME": str(home),
+            "XDG_RUNTIME_DIR": str(self._runtime),
+            "PULSE_SINK": SINK,
+            "OMP_NUM_THREADS": "1",
+        }
+        self._daemon: subprocess.Popen[bytes] | None = None
+        self._programs: list[subprocess.Popen[str]] = []
+
+    def start(self) -> None:
+        """Start the daemon and wait until it answers."""
+        shutil.rmtree(self._runtime / "pulse", ignore_errors=True)
+        self._daemon = subprocess.Popen(
+            [
+                "pulseaudio",
+                "-n",
+                "--daemonize=no",
+                "--use-pid-file=no",
+                "--exit-idle-time=-1",
+                "--disable-shm=yes",
+                f"--load=module-null-sink sink_name={SINK}",
+                "--load=module-native-protocol-unix",
+            ],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        wait_for(self.answers, "PulseAudio to start")
+
+    def answers(self) -> bool:
+        """Whether the daemon serves its sink."""
+        done = subprocess.run(
+            ["pactl", "list", "short", "sinks"],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+        return SINK in done.stdout
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send the daemon a signal."""
+        assert self._daemon is not None
+        self._daemon.send_signal(number)
+
+    def stop(self) -> None:
+        """Kill the daemon, as a crash would."""
+        if self._daemon is not None:
+            self._daemon.kill()
+            self._daemon.wait()
+            self._daemon = None
+
+    def play(self, path: Path) -> subprocess.Popen[str]:
+        """Begin to play a file into the sink."""
+        return self._run(["paplay", str(path)])
+
+    def streamer(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start the real program, its two outputs in pipes."""
+        return self._run([sys.executable, "-m", "streamer", *arguments])
+
+    def _run(self, command: list[str]) -> subprocess.Popen[str]:
+        self._programs.append(
+            subprocess.Popen(
+                command,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+        return self._programs[-1]
+
+    def close(self) -> None:
+        """End the daemon and all programs, and close their pipes."""
+        self.stop()
+        for program in self._programs:
+            program.kill()
+            program.communicate()
+
+
+def wait_for(fact: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
+    """Wait until something outside of this process has become true."""
+    deadline = time.monotonic() + seconds
+    while not fact():
+        assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
+        time.sleep(0.05)
