@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 from streamer.analysis.annotate_file import Annotation
@@ -29,8 +29,7 @@ class Progress:
             redirect_stderr=False,
             transient=True,
         )
-        # Bytes tell the time left better than files, whose lengths differ.
-        self._task = self._bar.add_task("", start=False, done=0, files=0)
+        self._task = TaskID(0)
         self._done = self._left = 0
 
     def __enter__(self) -> Progress:
@@ -48,7 +47,8 @@ class Progress:
     def begin(self, files: int, size: int) -> None:
         """So many files of so many bytes together are to be done."""
         self._left = size
-        self._bar.update(self._task, total=size, files=files)
+        # Bytes tell the time left better than files, whose lengths differ.
+        self._task = self._bar.add_task("", start=False, total=size, done=0, files=files)
 
     def finished(self, name: str, size: int, annotation: Annotation | None) -> None:
         """A file is done; ``None`` for one that an interrupted run had done."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pexpect
 import pytest
 import soundfile
 
@@ -139,6 +141,19 @@ def test_mistakes_are_one_sentence(
     assert said in " ".join(error.split())
     assert "Traceback" not in error
     assert sorted(map(str, Path().iterdir())) == before
+
+
+def test_a_terminal_sees_a_bar(library: Path, small: list[str]) -> None:
+    """Files done, the share and the time left on a terminal; the cursor comes back."""
+    command = ["-m", "streamer", "annotate", "songs", "-o", "moods.csv", *small]
+    run = pexpect.spawn(sys.executable, command, dimensions=(24, 100), timeout=60)
+    run.expect(pexpect.EOF)
+    run.close()
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", run.before.decode())
+    assert run.exitstatus == 0
+    assert re.search(r"3 of 3 files .* 100 % .* left", shown)
+    assert "streamer: annotated 3 of 3 files into moods.csv" in shown
+    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")
 
 
 def test_a_missing_extra_is_named(
