@@ -1,0 +1,160 @@
+"""Annotated music on disk: three layouts read alike, and every fault told in a sentence."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from annotated_music import FEW_CLIPS, FEW_SONGS, song_labels
+
+from streamer.errors import DatasetError
+from streamer.training.dataset import FOLDS, read_dataset
+
+
+def test_excerpts(excerpts: Path) -> None:
+    """Second 0 of a file is second ``start_s`` of the clip; labels outside the excerpt are left."""
+    dataset = read_dataset(excerpts)
+    assert (dataset.name, dataset.dynamic, dataset.folds) == ("songs", True, [0, 1, 2])
+    assert len(dataset.clips) == FEW_SONGS
+    for number, clip in enumerate(dataset.clips):
+        seconds = 6 + number % 3
+        assert (clip.song, clip.group, clip.fold) == (f"{number + 1}", f"{number + 1}", number % 3)
+        np.testing.assert_allclose(clip.times, np.arange(0.5, seconds + 0.25, 0.5))
+        truth = [song_labels(number, t) for t in clip.times]
+        np.testing.assert_allclose(clip.labels, truth, atol=1e-4)
+        assert clip.sides is None
+        assert clip.path.is_file()
+
+
+def test_clips_with_a_quadrant(quadrant_clips: Path) -> None:
+    """Sides follow from the quadrant, tags from the numbers, groups from the artists."""
+    dataset = read_dataset(quadrant_clips)
+    assert (dataset.dynamic, len(dataset.clips)) == (False, FEW_CLIPS)
+    for number, clip in enumerate(dataset.clips):
+        valence, arousal = song_labels(number, 0)
+        assert clip.sides == (int(valence >= 0), int(arousal >= 0))
+        assert clip.tags == pytest.approx((valence, arousal), abs=1e-3)
+        assert (clip.group, clip.fold, len(clip.times)) == (f"{number % 6}", number % 3, 0)
+    assert {clip.sides for clip in dataset.clips} == {(0, 0), (0, 1), (1, 0), (1, 1)}
+
+
+def test_the_original_release(deam: Path) -> None:
+    """Files begin at second 0, labels at 15; the songs' folds depend on their names alone."""
+    dataset = read_dataset(deam)
+    assert [clip.song for clip in dataset.clips] == ["2", "3", "10"]
+    for clip in dataset.clips:
+        np.testing.assert_allclose(clip.times, [15.0, 15.5, 16.0, 16.5, 17.0])
+        truth = [song_labels(int(clip.song), 0)] * 5
+        np.testing.assert_allclose(clip.labels, truth, atol=1e-4)
+        assert 0 <= clip.fold < FOLDS
+    alone = deam.parent / "alone"
+    shutil.copytree(deam, alone, ignore=shutil.ignore_patterns("2.mp3", "10.mp3"))
+    assert [clip.fold for clip in read_dataset(alone).clips] == [dataset.clips[1].fold]
+
+
+def line(path: str, number: int, change: Callable[[str], str]) -> Callable[[Path], None]:
+    """Spoils one line of a file."""
+
+    def spoil(folder: Path) -> None:
+        lines = (folder / path).read_text().splitlines()
+        lines[number] = change(lines[number])
+        (folder / path).write_text("\n".join(lines) + "\n")
+
+    return spoil
+
+
+def gone(path: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / path).unlink()
+
+
+def swapped(old: str, new: str) -> Callable[[str], str]:
+    return lambda text: text.replace(old, new)
+
+
+FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "a missing column": (line("excerpts.csv", 0, swapped("fold", "fald")), "no column 'fold'"),
+    "a short line": (line("excerpts.csv", 2, swapped(",30.0", "")), "line 3: too few columns"),
+    "a word": (
+        line("excerpts.csv", 2, swapped("30.0,", "late,")),
+        "start_s 'late' is not a number",
+    ),
+    "no labels": (gone("annotations/valence.csv"), "valence.csv is missing"),
+    "no file": (gone("audio/1_30.0.flac"), "names 1_30.0.flac, but the file is missing"),
+    "a label of 1.2": (
+        line("annotations/arousal.csv", 3, lambda text: "3,1.2," + text[4:]),
+        "song 3 has 1.2, beyond [-1, 1]",
+    ),
+    "a label that is a word": (
+        line("annotations/arousal.csv", 3, lambda text: "3,loud," + text[4:]),
+        "'loud' is not a number",
+    ),
+    "a label that is NaN": (
+        line("annotations/arousal.csv", 3, lambda text: "3,nan," + text[4:]),
+        "'nan' is not a number",
+    ),
+    "no song": (
+        line("annotations/valence.csv", 4, lambda text: "99" + text[1:]),
+        "song 4 has no annotations",
+    ),
+    "no id": (line("annotations/valence.csv", 0, swapped("song_id", "id")), "no column 'song_id'"),
+    "elsewhere": (
+        line("excerpts.csv", 1, swapped("30.0,6.0", "80.0,6.0")),
+        "song 1 has no label between 80.0 and 86.0 s",
+    ),
+    "no songs": (
+        lambda folder: (
+            (folder / "excerpts.csv").write_text("song_id,path,start_s,duration_s,fold\n") and None
+        ),
+        "holds no annotated song",
+    ),
+    "no text": (
+        lambda folder: (folder / "excerpts.csv").write_bytes(b"\xff\xfe\x00") and None,
+        "cannot be read",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_excerpts_is_a_sentence(excerpts: Path, tmp_path: Path, fault: str) -> None:
+    """Missing and mismatched files and numbers: one sentence that names the place."""
+    spoil, said = FAULTS[fault]
+    folder = tmp_path / "songs"
+    shutil.copytree(excerpts, folder)
+    spoil(folder)
+    with pytest.raises(DatasetError) as error:
+        read_dataset(folder)
+    assert said in str(error.value)
+    assert "songs" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_faults_of_the_other_layouts(deam: Path, quadrant_clips: Path, tmp_path: Path) -> None:
+    """A fifth quadrant, a missing clip, a song of the release without annotations."""
+    folder = tmp_path / "clips"
+    shutil.copytree(quadrant_clips, folder)
+    line("clips.csv", 1, lambda text: text.replace(",Q", ",Q9"))(folder)
+    with pytest.raises(DatasetError, match="is none of Q1 to Q4"):
+        read_dataset(folder)
+    shutil.copytree(quadrant_clips, folder, dirs_exist_ok=True)
+    (folder / "audio" / "C3.ogg").unlink()
+    with pytest.raises(DatasetError, match=r"C3\.ogg, but the file is missing"):
+        read_dataset(folder)
+    release = tmp_path / "DEAM"
+    shutil.copytree(deam, release)
+    (release / "MEMD_audio" / "4.mp3").touch()
+    with pytest.raises(DatasetError, match="song 4 has audio but no annotations"):
+        read_dataset(release)
+    (next(release.glob("annotations/*/*")) / "valence.csv").unlink()
+    with pytest.raises(DatasetError, match=r"valence\.csv is missing"):
+        read_dataset(release)
+
+
+def test_no_dataset(tmp_path: Path) -> None:
+    """A folder that is not there, and one that holds none, say what would make them one."""
+    with pytest.raises(DatasetError, match="there is no dataset folder"):
+        read_dataset(tmp_path / "nowhere")
+    with pytest.raises(DatasetError, match=r"no excerpts\.csv, no clips\.csv and no MEMD_audio"):
+        read_dataset(tmp_path)
