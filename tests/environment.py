@@ -19,7 +19,7 @@ def prepare(*extras: str) -> Path:
     Installs anew where the sources or the wishes have changed since. Exits with a sentence where
     Python is too old or installing fails.
     """
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - this runs before anything is installed
         sys.exit(f"streamer needs Python 3.11 or newer; this is {sys.version.split()[0]}")
     python = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not python.is_file():

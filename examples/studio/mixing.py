@@ -32,8 +32,11 @@ class Track:
 def reverberated(
     dry: Sound, rng: RandomState, seconds: float, bright: float, wet: float, delay: float = 0.015
 ) -> Sound:
-    """`dry` in a room: noise that falls by 60 dB in `seconds`, its treble sooner, heard after
-    `delay`. Each ear has walls of its own. `wet` is the RMS of the room, that of `dry` being 1."""
+    """`dry` in a room: noise that falls by 60 dB in `seconds`, heard after `delay`.
+
+    Its treble falls sooner, and each ear has walls of its own. `wet` is the RMS of the room, that
+    of `dry` being 1.
+    """
     time = clock(1.2 * seconds)[:, None]
     noise = rng.standard_normal((len(time), 2))
     dull = filtered(noise, "lowpass", bright / 3, 1) * 10.0 ** (-3 * time / seconds)
@@ -70,8 +73,11 @@ def mastered(audio: Sound, level_db: float, seconds: float, ceiling: float = 0.8
 
 
 def joined(sections: list[Sound], seconds: float, fade: float) -> Sound:
-    """Sections end to end, `seconds` apart; each rings on for `fade` seconds under the next, so
-    that a first beat stays sharp. The last one is cut at its end: it must have faded by then."""
+    """Sections end to end, `seconds` apart.
+
+    Each rings on for `fade` seconds under the next, so that a first beat stays sharp. The last one
+    is cut at its end: it must have faded by then.
+    """
     step, tail = round(seconds * RATE), round(fade * RATE)
     whole = np.zeros((step * len(sections), 2))
     falling = np.cos(np.linspace(0, np.pi / 2, tail))[:, None] ** 2

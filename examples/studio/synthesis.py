@@ -45,8 +45,10 @@ def filtered(sound: Sound, kind: str, hz: float | tuple[float, float], order: in
 
 
 def saw(frequency: Sound, start: float = 0.0) -> Sound:
-    """A sawtooth that follows `frequency` sample by sample, its edge rounded (polyBLEP) so that
-    it does not alias; `start` is its phase in cycles."""
+    """A sawtooth that follows `frequency` sample by sample; `start` is its phase in cycles.
+
+    Its edge is rounded (polyBLEP), so that it does not alias.
+    """
     step = frequency / RATE
     phase = (start + np.cumsum(step)) % 1.0
     after = np.clip(phase / step, 0, 1)
@@ -82,8 +84,10 @@ def pluck(
 
 
 def bell(hz: float, seconds: float, velocity: float) -> Sound:
-    """A glockenspiel: two-operator FM whose modulation dies before the tone, and a struck bar's
-    second mode 2.76 times as high."""
+    """A glockenspiel: two-operator FM whose modulation dies before the tone.
+
+    Beside it, a struck bar's second mode, 2.76 times as high.
+    """
     time = clock(seconds)
     index = (0.6 + 1.8 * velocity) * np.exp(-time * 14)
     tone = np.sin(2 * np.pi * hz * time + index * np.sin(2 * np.pi * 4 * hz * time))
@@ -92,8 +96,10 @@ def bell(hz: float, seconds: float, velocity: float) -> Sound:
 
 
 def piano(rng: RandomState, hz: float, seconds: float, velocity: float) -> Sound:
-    """A felt piano: stretched partials, each with its own decay, two strings a little apart, and
-    the thud of the hammer. Soft touches excite fewer partials."""
+    """A felt piano: stretched partials, two strings a little apart, and the thud of the hammer.
+
+    Each partial has a decay of its own; soft touches excite fewer of them.
+    """
     time = clock(seconds)
     tone = np.zeros_like(time)
     for n in range(1, min(24, int(9_000 / hz)) + 1):
@@ -108,8 +114,11 @@ def piano(rng: RandomState, hz: float, seconds: float, velocity: float) -> Sound
 
 
 def cello(rng: RandomState, line: list[tuple[float, float, float]], seconds: float) -> Sound:
-    """One legato line of `(start, length, hz)` notes on one bow: pitch glides from note to note,
-    vibrato comes late in each, the bow leans into each note and lets go."""
+    """One legato line of `(start, length, hz)` notes on one bow.
+
+    Pitch glides from note to note, vibrato comes late in each, the bow leans into each note and
+    lets go.
+    """
     time = clock(seconds)
     frequency = np.full_like(time, line[0][2])
     vibrato, bow = np.zeros_like(time), np.zeros_like(time)

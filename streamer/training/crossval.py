@@ -166,7 +166,7 @@ def write_metrics(path: Path, part: str, figures: Figures) -> dict[str, Any]:
     """Set one part of a ``metrics.json`` and leave the others; the whole record is returned."""
     record = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     record["schema"] = 1
-    record[part] = _rounded(figures)
+    record[part] = rounded(figures)
     partial = path.with_name(path.name + ".partial")
     text = json.dumps(record, indent=1, sort_keys=True, allow_nan=False)
     partial.write_text(text + "\n", encoding="utf-8")
@@ -179,13 +179,14 @@ def figures_of(table: Path) -> Figures:
     return five_fold(read_table(table))
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
+    """Figures to four places, as they are written."""
     if isinstance(value, float):
         return round(value, 4)
     if isinstance(value, dict):
-        return {name: _rounded(item) for name, item in value.items()}
+        return {name: rounded(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_rounded(item) for item in value]
+        return [rounded(item) for item in value]
     return value
 
 

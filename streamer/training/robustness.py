@@ -55,9 +55,9 @@ def robustness(clips: Sequence[Clip], out: Path, seed: int) -> Figures:
     clean = np.concatenate([one.estimates for one in heard[CLEAN]])
     clean_curve = np.concatenate([one.curve for one in heard[CLEAN]])
     figures: Figures = {}
-    for name, clips in heard.items():
-        estimates = np.concatenate([one.estimates for one in clips])
-        curve = np.concatenate([one.curve for one in clips])
+    for name, several in heard.items():
+        estimates = np.concatenate([one.estimates for one in several])
+        curve = np.concatenate([one.curve for one in several])
         figures[name] = {
             axis: {
                 "ccc": ccc(estimates[:, k], labels[:, k]),

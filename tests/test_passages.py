@@ -1,0 +1,79 @@
+"""Documents hold no figure that a command did not write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from streamer.network.model import DEFAULT_MODEL
+from streamer.passages import markdown_table, names, replaced
+
+ROOT = Path(__file__).resolve().parent.parent
+CARDS = sorted(path.parent for path in ROOT.glob("models/*/config.json"))
+
+
+def test_a_passage_is_replaced_between_its_markers() -> None:
+    """Only what stands between the two markers changes, and a second time changes nothing."""
+    document = "before\n<!-- a:begin -->\nold\n<!-- a:end -->\nafter\n"
+    new = replaced(document, {"a": "new \\1 lines\n"})
+    assert new == "before\n<!-- a:begin -->\nnew \\1 lines\n<!-- a:end -->\nafter\n"
+    assert replaced(new, {"a": "new \\1 lines"}) == new
+    assert names(new) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "document",
+    ["nothing here\n", "<!-- a:end -->\n<!-- a:begin -->\n", "<!-- a:begin -->\n" * 2],
+)
+def test_missing_or_torn_markers_are_refused(document: str) -> None:
+    """A passage whose markers are not there once, in order, raises ``ValueError``."""
+    with pytest.raises(ValueError, match="one passage 'a'"):
+        replaced(document, {"a": "text"})
+
+
+def test_a_table_lines_its_columns_up() -> None:
+    """Every line of a table has the same length and number of cells."""
+    lines = markdown_table(["", "long heading"], [["a", "1"], ["longer", "2"]]).splitlines()
+    assert len(lines) == 4
+    assert len({len(line) for line in lines}) == 1
+    assert {line.count("|") for line in lines} == {3}
+
+
+def test_there_is_a_card_for_every_model() -> None:
+    """Every shipped model has a card, metrics, estimates and a reliability plot."""
+    assert CARDS
+    for directory in CARDS:
+        for name in ("README.md", "metrics.json", "out_of_fold.csv.gz", "reliability.png"):
+            assert (directory / name).is_file(), f"{directory.name}/{name}"
+
+
+@pytest.mark.parametrize("directory", CARDS, ids=lambda directory: directory.name)
+def test_cards_are_what_the_metrics_say(directory: Path) -> None:
+    """Writing every passage of a model card again changes nothing."""
+    from streamer.training.card import passages
+
+    card = (directory / "README.md").read_text(encoding="utf-8")
+    assert set(names(card)) == set(passages(directory))
+    assert replaced(card, passages(directory)) == card
+
+
+@pytest.mark.parametrize("directory", CARDS, ids=lambda directory: directory.name)
+def test_metrics_are_what_the_estimates_say(directory: Path) -> None:
+    """The five-fold figures follow from the out-of-fold estimates beside them."""
+    import json
+
+    from streamer.training.crossval import rounded
+    from streamer.training.figures import five_fold
+    from streamer.training.table import read_table
+
+    metrics = json.loads((directory / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["five_fold"] == rounded(five_fold(read_table(directory / "out_of_fold.csv.gz")))
+
+
+def test_the_readme_says_what_the_default_model_does() -> None:
+    """Writing the README's accuracy table again changes nothing."""
+    from streamer.training.card import accuracy
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert replaced(readme, {"accuracy": accuracy(ROOT / "models" / DEFAULT_MODEL)}) == readme
