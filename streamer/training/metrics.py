@@ -38,10 +38,14 @@ def rmse(estimates: ArrayLike, labels: ArrayLike) -> float:
 
 
 def determination(estimates: ArrayLike, labels: ArrayLike) -> float:
-    """1 - SSE / SST of two (n,) arrays: negative where the mean of the labels were better."""
+    """1 - SSE / SST of two (n,) arrays: negative where the mean of the labels were better.
+
+    0 where the labels do not vary.
+    """
     x, y = _pair(estimates, labels)
-    total = ((y - y.mean()) ** 2).sum()
-    return float(1 - ((x - y) ** 2).sum() / total) if total > 0 else 0.0
+    if y.std() < 1e-12:  # rounding errors of a mean are no variance
+        return 0.0
+    return float(1 - ((x - y) ** 2).sum() / ((y - y.mean()) ** 2).sum())
 
 
 def axis_metrics(estimates: Sequence[Floats], labels: Sequence[Floats]) -> dict[str, object]:
