@@ -27,6 +27,8 @@ COMMANDS = {
     "compare": "Tell how far two recorded sessions agree.",
     "plot": "Draw recorded sessions: the way across the plane, both curves over time.",
     "models": "List the models that can be used.",
+    "export": "Write a model as an ONNX graph.",
+    "bench": "Time every part beside its alternatives.",
     "train": "Train a model on annotated music.",
     "crossval": "Cross-validate a recipe: honest figures, fold by fold.",
     "evaluate": "Judge a model on annotated music.",

@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""Track a WAV file with an exported graph: NumPy and ONNX Runtime, and nothing else.
+
+    streamer export hybrid-1 --onnx hybrid-1.onnx
+    python3 examples/onnx_stream.py hybrid-1.onnx song.wav
+
+The file must be 16-bit at the model's rate (sox song.flac -b 16 -r 16000 song.wav). Prints seconds,
+valence and arousal of every frame. Everything that the features depend on is read from the graph's
+own metadata; this program shows in a page what a port to another language has to do.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import wave
+from collections import deque
+
+import numpy as np
+import onnxruntime
+
+WINDOWS = {"hamming": np.hamming, "hann": np.hanning, "blackman": np.blackman}
+
+
+def filterbank(f: dict) -> np.ndarray:
+    """Triangles on the mel scale, as python_speech_features has them: (bins, filters)."""
+    mel = 2595 * np.log10(1 + np.array([f["low_hz"], f["high_hz"]]) / 700)
+    edges = 700 * (10 ** (np.linspace(*mel, f["filters"] + 2) / 2595) - 1)
+    edges = np.floor((f["fft_size"] + 1) * edges / f["sample_rate"])
+    bins = np.arange(f["fft_size"] // 2 + 1)[:, None]
+    left, top, right = edges[:-2], edges[1:-1], edges[2:]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        up, down = (bins - left) / (top - left), (right - bins) / (right - top)
+    rising, falling = (left <= bins) & (bins < top), (top <= bins) & (bins < right)
+    return np.where(rising, up, 0) + np.where(falling, down, 0)
+
+
+def cepstral_transform(f: dict) -> np.ndarray:
+    """Orthonormal DCT-II with the lifter: (filters, coefficients)."""
+    n, k = np.arange(f["filters"])[:, None], np.arange(f["coefficients"])
+    scale = np.where(k == 0, np.sqrt(1 / f["filters"]), np.sqrt(2 / f["filters"]))
+    lift = 1 + f["lifter"] / 2 * np.sin(np.pi * k / f["lifter"]) if f["lifter"] else 1
+    return np.cos(np.pi * k * (2 * n + 1) / (2 * f["filters"])) * scale * lift
+
+
+def main(graph: str, path: str) -> None:
+    """Frame by frame: MFCC, the level taken out, one step of the graph."""
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    config = json.loads(session.get_modelmeta().custom_metadata_map["config"])
+    f, volume = config["features"], config["volume"]
+    rate = f["sample_rate"]
+    with wave.open(path) as file:
+        if (file.getframerate(), file.getsampwidth()) != (rate, 2):
+            sys.exit(f"{path} must have {rate} Hz and 16 bits: resample it first")
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32768
+        sound = np.append(0.0, samples.reshape(-1, file.getnchannels()).mean(axis=1))
+
+    window, bank = WINDOWS[f["window"]](f["frame"]), filterbank(f)
+    transform = cepstral_transform(f)
+    to_log_power = 1.0 if f["append_energy"] else 1 / np.sqrt(f["filters"])
+    longest = max(1, round(volume["seconds"] * rate / f["hop"]))
+    power, heard = 0.0, 0
+    last_second: deque[float] = deque(maxlen=max(1, -(-rate // f["hop"])))
+
+    inputs = {part.name: part.shape for part in session.get_inputs()}
+    del inputs["frames"]
+    state = {
+        name: np.zeros([size if isinstance(size, int) else 1 for size in shape], np.float32)
+        for name, shape in inputs.items()
+    }
+    results = [result.name for result in session.get_outputs()]
+
+    for begin in range(0, len(sound) - f["frame"], f["hop"]):
+        frame = sound[begin : begin + f["frame"] + 1]
+        t = (begin + f["frame"]) / rate
+        last_second.append(np.mean(frame[-min(f["hop"], f["frame"]) :] ** 2))
+        if 10 * np.log10(max(1e-12, np.mean(last_second))) < config["silence_db"]:
+            continue  # silence is not an emotion, and leaves the state as it is
+
+        emphasised = (frame[1:] - f["preemphasis"] * frame[:-1]) * window
+        spectrum = np.abs(np.fft.rfft(emphasised, f["fft_size"])) ** 2 / f["fft_size"]
+        bands = spectrum @ bank
+        row = np.log(np.where(bands == 0, np.finfo(float).eps, bands)) @ transform
+        if f["append_energy"]:
+            row[0] = np.log(spectrum.sum() or np.finfo(float).eps)
+        if volume["first"] == "relative":
+            log_power = row[0] * to_log_power
+            heard = min(heard + 1, longest)
+            power += (np.exp(log_power) - power) / heard
+            relative = np.clip(log_power - np.log(power), volume["floor"], volume["ceiling"])
+            row[0] = relative / to_log_power
+
+        found = session.run(results, {"frames": row.astype(np.float32)[None, None], **state})
+        answer = dict(zip(results, found, strict=True))
+        state = {name: answer[f"{name}_after"] for name in state}
+        valence, arousal = answer["outputs"][0, 0, :2]
+        print(f"{t:.3f} {valence:+.6f} {arousal:+.6f}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])

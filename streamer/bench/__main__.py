@@ -1,0 +1,25 @@
+"""The measuring process of ``streamer bench``: JSON on standard output, progress on error.
+
+A process of its own, because the number of threads is settled when NumPy is imported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from streamer.bench.suite import run
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model")
+    parser.add_argument("--quick", action="store_true")
+    asked = parser.parse_args()
+    report = run(asked.model, quick=asked.quick, tell=lambda text: print(text, file=sys.stderr))
+    sys.stdout.write(report.to_json())
+
+
+if __name__ == "__main__":
+    main()

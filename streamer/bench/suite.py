@@ -1,0 +1,164 @@
+"""The whole bench, in the order of its report."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+import streamer
+from streamer.bench import features, listening, machine, networks, processes
+from streamer.bench.music import music, write
+from streamer.bench.report import Claim, Report, Section
+from streamer.network.model import DEFAULT_MODEL, Model, load_model
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How long to measure: seconds for each call, of each file, runs of each process, streams."""
+
+    seconds: float
+    file_s: tuple[float, float]
+    starts: int
+    streams: tuple[int, ...]
+    dashboard_s: float
+
+
+THOROUGH = Effort(2.0, (60.0, 1200.0), 7, (1, 10, 100, 1000), 5.0)
+QUICK = Effort(0.02, (4.0, 8.0), 1, (1, 10), 0.3)
+
+
+def run(model_name: str | None, *, quick: bool, tell: Callable[[str], None]) -> Report:
+    """Measure everything; ``tell`` hears what is being measured."""
+    effort = QUICK if quick else THOROUGH
+    model = load_model(model_name)
+    sound = music(20.0, model.config.features.sample_rate)
+    sections: list[Section] = []
+    with tempfile.TemporaryDirectory() as folder:
+        short, long = (Path(folder) / name for name in ("short.flac", "long.flac"))
+        for path, seconds in zip((short, long), effort.file_s, strict=True):
+            write(path, seconds)
+        name = model_name or DEFAULT_MODEL
+        minutes = [seconds / 60 for seconds in effort.file_s]
+        parts: dict[str, Callable[[], list[Section]]] = {
+            "MFCC": lambda: features.sections(model.mfcc, sound, effort.seconds),
+            "the network": lambda: networks.sections(model, effort.seconds),
+            "a live step": lambda: [listening.step(model, sound, effort.seconds)],
+            "the callback": lambda: [listening.callback(effort.seconds)],
+            "the dashboard": lambda: [listening.dashboard(model, sound, effort.dashboard_s)],
+            "a file": lambda: [listening.file(model, larger(model), long, effort.file_s[1])],
+            "many streams": lambda: [
+                listening.streams(model, sound, effort.streams, effort.seconds)
+            ],
+            "the start": lambda: [processes.start(short, name, effort.starts)],
+            "memory": lambda: [processes.memory(short, long, minutes, name)],
+        }
+        for part, measure in parts.items():
+            tell(f"measuring {part}")
+            sections += measure()
+    return Report(
+        version=streamer.__version__,
+        time=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        quick=quick,
+        machine=machine.describe(),
+        model=facts(model),
+        sections=tuple(sections),
+        claims=tuple(claims(sections)),
+    )
+
+
+def facts(model: Model) -> dict[str, object]:
+    """What a reader must know of the model that was measured."""
+    sizes = model.config.features
+    return {
+        "name": model.name,
+        "weights": sum(weight.size for weight in model.weights.values()),
+        "multiply_adds": networks.multiply_adds(model.config.network),
+        "coefficients": sizes.coefficients,
+        "fft_size": sizes.fft_size,
+        "hop_s": sizes.hop / sizes.sample_rate,
+    }
+
+
+def larger(model: Model) -> Model:
+    """A network of the same kind with two LSTM layers of 256 units and arbitrary weights."""
+    network = dataclasses.replace(model.config.network, lstm=256, layers=2)
+    random = np.random.default_rng(0)
+    weights = {
+        name: random.normal(0, 0.05, shape).astype(np.float32)
+        for name, shape in network.shapes().items()
+    }
+    return Model("larger", dataclasses.replace(model.config, network=network), weights)
+
+
+def claims(sections: list[Section]) -> list[Claim]:
+    """What is promised, held against what was found."""
+    by_title = {section.title.partition(" (")[0]: section for section in sections}
+
+    def find(title: str) -> Section:
+        return next(s for name, s in by_title.items() if name.startswith(title))
+
+    mfcc, network = find("MFCC, one frame"), find("Network, one frame")
+    start, memory, streams = find("Start"), find("Resident memory"), find("Streams in real time")
+
+    def ratio(section: Section, over: str, under: str) -> float | None:
+        above, below = section.value(over), section.value(under)
+        return None if above is None or below is None else above / below
+
+    ours = features.OURS
+    return [
+        Claim(
+            "MFCC of one frame, beside its floor", ratio(mfcc, ours, features.FLOOR), "most", 1.3
+        ),
+        Claim(
+            "python_speech_features on one frame, beside streamer",
+            ratio(mfcc, features.PSF, ours),
+            "least",
+            7.0,
+        ),
+        Claim(
+            "ONNX Runtime on one frame, beside streamer",
+            ratio(network, networks.ONNX, ours),
+            "least",
+            1.0,
+        ),
+        Claim(
+            "PyTorch eager on one frame, beside streamer",
+            ratio(network, networks.EAGER, ours),
+            "least",
+            3.0,
+        ),
+        Claim(
+            "MFCC and network of a file, times real time",
+            find("A file").value(listening.WHOLE),
+            "least",
+            1000.0,
+        ),
+        Claim("seconds until --help has answered", start.value("--help"), "most", 0.25),
+        Claim(
+            "seconds until devices has answered, beyond PortAudio's initialisation",
+            start.value("devices, beyond PortAudio's initialisation"),
+            "most",
+            0.5,
+        ),
+        Claim(
+            "seconds until the first line of replay", start.value("replay: first line"), "most", 1.0
+        ),
+        Claim(
+            "megabytes resident in a long replay",
+            max((row.value for row in memory.rows if row.value is not None), default=None),
+            "most",
+            200.0,
+        ),
+        Claim(
+            "streams in real time on one core",
+            max((row.value for row in streams.rows if row.value is not None), default=None),
+            "least",
+            1000.0,
+        ),
+    ]

@@ -1,0 +1,54 @@
+"""``streamer bench``: how fast each part is, beside its alternatives."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from streamer.bench.machine import ONE_THREAD
+from streamer.bench.report import from_json
+from streamer.bench.table import text
+from streamer.cli.main import FAILED, INTERRUPTED
+from streamer.errors import OutputError
+from streamer.network.model import load_model
+
+
+@click.command(name="bench")
+@click.option("--model", metavar="NAME|DIR", help="A model's name (see `models`) or its directory.")
+@click.option(
+    "--json", "output", type=click.Path(path_type=Path), help="Write the figures to a JSON file."
+)
+@click.option("--quick", is_flag=True, help="Measure hardly at all: to see that everything runs.")
+def command(model: str | None, output: Path | None, quick: bool) -> int:
+    """Time every part beside its alternatives, in one run, on one core.
+
+    Ratios are what can be compared: times are those of this machine. Alternatives that are not
+    installed are said to be (pip install 'emotion-streamer[bench]').
+
+    Example: streamer bench --json bench.json
+    """
+    load_model(model)  # what is wrong with it is said here, in one sentence
+    measuring = [sys.executable, "-m", "streamer.bench"]
+    measuring += ["--quick"] if quick else []
+    measuring += ["--model", model] if model is not None else []
+    try:
+        # Standard error passes through: it tells what is being measured.
+        done = subprocess.run(
+            measuring, stdout=subprocess.PIPE, env=os.environ | ONE_THREAD, check=False
+        )
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    if done.returncode:
+        return FAILED
+    report = from_json(done.stdout.decode())
+    click.echo(text(report), nl=False)
+    if output is not None:
+        try:
+            output.write_text(report.to_json(), encoding="utf-8")
+        except OSError as error:
+            raise OutputError(f"{output} cannot be written: {error.strerror}") from None
+    return 0

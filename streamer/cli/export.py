@@ -1,0 +1,34 @@
+"""``streamer export``: a model for other runtimes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from streamer.network import onnx
+from streamer.network.model import load_model
+
+
+@click.command(name="export")
+@click.argument("model", metavar="MODEL")
+@click.option(
+    "--onnx",
+    "output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Write an ONNX graph to this file.",
+)
+def command(model: str, output: Path) -> None:
+    """Write MODEL (a name or a directory) as an ONNX graph, checked against PyTorch.
+
+    The graph takes MFCC frames and a state and gives estimates and the state after them; its
+    metadata hold the whole config.json. examples/onnx_stream.py runs one with ONNX Runtime alone.
+
+    Example: streamer export hybrid-1 --onnx hybrid-1.onnx
+    """
+    difference = onnx.export(load_model(model), output)
+    click.echo(
+        f"{output}: {output.stat().st_size:,} bytes; outputs and state within {difference:.1e} of "
+        f"the network"
+    )

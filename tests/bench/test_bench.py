@@ -1,0 +1,229 @@
+"""The bench: what it times, how it tells it, and that its competitors compute the same."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from streamer import Model
+from streamer.bench import features, networks, processes, suite, table, timing
+from streamer.bench.report import Claim, Report, Row, Section, from_json
+from streamer.cli.bench import command
+from streamer.errors import ModelError
+from streamer.passages import names, replaced
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+COMMITTED = ROOT / "tests" / "data" / "bench.json"
+
+
+def report() -> Report:
+    """A report with a row of every kind."""
+    sections = (
+        Section(
+            "MFCC, one frame a call",
+            "µs a frame",
+            (
+                Row("streamer", 20.0, 25.0),
+                Row("floor in NumPy", 16.0, 18.0),
+                Row("librosa", None, None, "not installed"),
+            ),
+        ),
+        Section("Start", "s", (Row("--help", 0.1234567, 0.2),), compared=False),
+    )
+    claims = (
+        Claim("a", 1.25, "most", 1.3),
+        Claim("b", 6.0, "least", 7.0),
+        Claim("c", None, "most", 1),
+    )
+    machine = {
+        "processor": "An Abacus",
+        "cores": 2,
+        "load": 0.1,
+        "system": "Linux x86_64",
+        "python": "3.11.7",
+        "numpy": "2.4.6",
+        "blas": "scipy-openblas 0.3.31",
+        "threads": 1,
+    }
+    model = {"name": "m", "weights": 1000, "coefficients": 20, "fft_size": 1024, "hop_s": 0.025}
+    return Report("0.1.0", "2026-11-23T00:00:00Z", False, machine, model, sections, claims)
+
+
+class Ticking:
+    """A clock that goes on by a set time at each look."""
+
+    def __init__(self, step: float) -> None:
+        self.times = itertools.count(step=step)
+
+    def __call__(self) -> float:
+        return next(self.times)
+
+
+def test_candidates_take_turns() -> None:
+    """Calls are timed one by one and in turns, each about as long as the others."""
+    order = []
+    calls = {name: lambda name=name: order.append(name) for name in "ab"}
+    found = timing.side_by_side(calls, seconds=1.0, clock=Ticking(0.001))
+    assert found.keys() == {"a", "b"}
+    for name in "ab":
+        assert found[name].median_s == pytest.approx(0.001)
+        assert found[name].calls == order.count(name) - 2  # warming up is not counted
+    turns = [name for name, _ in itertools.groupby(order[4:])]
+    assert turns[:4] == ["a", "b", "a", "b"]
+
+
+def test_median_and_percentile_are_of_the_calls() -> None:
+    """One slow call in a hundred is the 99th percentile, and not the median."""
+    found = timing._timing([0.001] * 99 + [0.5])
+    assert found == timing.Timing(0.001, 0.5, 100)
+
+
+def test_every_runtime_gives_the_same_outputs(small_model: Model) -> None:
+    """What is timed side by side computes the same, calibration apart."""
+    calls, missing = networks.candidates(small_model, 7)
+    assert set(calls) | set(missing) == {
+        networks.OURS,
+        networks.EAGER,
+        networks.SCRIPT,
+        networks.ONNX,
+    }
+    outputs = {name: np.asarray(call()) for name, call in calls.items()}
+    assert all(output.shape == (1, 7, 4) for output in outputs.values())
+    if networks.ONNX in outputs:
+        np.testing.assert_allclose(outputs[networks.ONNX], outputs[networks.OURS], atol=1e-5)
+    if networks.EAGER in outputs:
+        np.testing.assert_allclose(outputs[networks.SCRIPT], outputs[networks.EAGER], atol=1e-5)
+        raw = outputs[networks.EAGER][..., 0] * 1.1 + 0.02
+        np.testing.assert_allclose(outputs[networks.OURS][..., 0], np.clip(raw, -1, 1), atol=1e-5)
+
+
+def test_every_maker_of_features_sees_the_same_frames(
+    small_model: Model, music: np.ndarray
+) -> None:
+    """The floor, and the others where installed, make as many rows of as many coefficients."""
+    one, missing = features.one_frame(small_model.mfcc, music)
+    many, _ = features.many_frames(small_model.mfcc, music)
+    assert {features.OURS, features.FLOOR, features.PSF} <= set(one)
+    assert set(one) | set(missing) == set(many) | set(missing)
+    count = len(features.frames_of(small_model.config.features, music))
+    for name in (features.OURS, features.FLOOR, features.PSF):
+        assert np.asarray(one[name]()).shape == (1, 20)
+        rows = np.asarray(many[name]())
+        assert rows.shape[1] == 20
+        assert abs(len(rows) - count) <= 1  # python_speech_features pads a last one
+    for name in set(one) - {features.OURS, features.FLOOR, features.PSF}:
+        assert np.asarray(one[name]()).size == 20
+        assert 20 in np.asarray(many[name]()).shape
+
+
+def test_the_arithmetic_is_counted(small_model: Model) -> None:
+    """Multiply-adds of the small network, counted by hand."""
+    convolutions = 16 * 6 * 1 * 5 + 7 * 4 * 6 * 3
+    lstm = 4 * 10 * (24 + 10) + 4 * 10 * (10 + 10)
+    expected = convolutions + 28 * 12 + lstm + 4 * 10
+    assert networks.multiply_adds(small_model.config.network) == expected
+    assert networks.multiply_adds_per_s(0.01) > 1e6
+
+
+def test_the_larger_network_is_one(small_model: Model) -> None:
+    """The second network of the bench has more weights and the same features."""
+    larger = suite.larger(small_model)
+    assert larger.config.network.lstm == 256
+    assert larger.config.features == small_model.config.features
+
+
+def test_reports_survive_json() -> None:
+    """Written and read again a report is the same, numbers cut to four digits."""
+    written = from_json(report().to_json())
+    assert written.sections[0] == report().sections[0]
+    assert written.sections[1].rows[0].value == 0.1235
+    assert written.claims == report().claims
+    with pytest.raises(ValueError, match="format 9"):
+        from_json(dataclasses.replace(report(), format=9).to_json())
+
+
+def test_claims_are_held_against_their_bounds() -> None:
+    """At most, at least, and not measured."""
+    assert [claim.holds for claim in report().claims] == [True, False, None]
+
+
+def test_the_table_says_what_was_found() -> None:
+    """Ratios beside the first row, what is missing, what holds and what does not."""
+    text = table.text(report())
+    assert "An Abacus" in text
+    lines = {line.split("  ")[1]: line.split() for line in text.splitlines() if line[:2] == "  "}
+    assert lines["floor in NumPy"][-3:] == ["16", "18", "0.8×"]
+    assert lines["librosa"][-2:] == ["not", "installed"]
+    assert lines["b"][-1] == "MISSED"
+
+
+def test_the_markdown_names_every_part() -> None:
+    """The README's passage has the machine, the claims and every ratio."""
+    passage = table.markdown(report())
+    assert "| a | at most 1.3 | 1.25 | holds |" in passage
+    row = "| MFCC, one frame a call | 20 µs a frame | floor in NumPy 0.8× · librosa not installed |"
+    assert row in passage
+    assert "| Start | --help 0.123 s |" in passage
+
+
+@pytest.mark.skipif(not COMMITTED.exists(), reason="no figures are committed yet")
+def test_the_readme_shows_the_committed_figures() -> None:
+    """The README's passage is the one that the committed JSON file gives, of a thorough run."""
+    committed = from_json(COMMITTED.read_text(encoding="utf-8"))
+    assert not committed.quick
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "bench" in names(readme)
+    assert readme == replaced(readme, {"bench": table.markdown(committed)})
+
+
+def test_the_command_measures_everything(model_directory: Path, tmp_path: Path) -> None:
+    """A quick run of the real command: every section and claim, a table and a JSON file."""
+    output = tmp_path / "bench.json"
+    arguments = ["--quick", "--model", str(model_directory), "--json", str(output)]
+    done = CliRunner().invoke(command, arguments, standalone_mode=False)
+    assert done.return_value == 0, done.output
+    found = from_json(output.read_text(encoding="utf-8"))
+    assert found.quick
+    assert found.machine["threads"] == 1
+    assert len(found.sections) == 11
+    assert len(found.claims) == 10
+    assert done.stdout == table.text(found)
+    measured = {row.name: row.value for section in found.sections for row in section.rows}
+    for name in ("streamer", "dashboard", "--help", "replay: first line", "resampling"):
+        assert measured[name] is not None
+        assert measured[name] > 0
+
+
+def test_an_unknown_model_is_one_sentence() -> None:
+    """The parent process says what is wrong before anything is measured."""
+    done = CliRunner().invoke(command, ["--model", "nowhere"])
+    assert isinstance(done.exception, ModelError)
+
+
+def test_replay_holds_little_and_imports_no_torch(
+    model_directory: Path, clip: Path, tmp_path: Path
+) -> None:
+    """A whole replay stays under 200 MB, never imports PyTorch, and needs no more for longer."""
+    import soundfile
+
+    program = (
+        "import sys; from streamer.cli.main import main; "
+        "code = main(sys.argv[1:]); "
+        "heavy = {'torch', 'matplotlib', 'sounddevice', 'scipy.signal'} & set(sys.modules); "
+        "sys.exit(f'imported {heavy}' if heavy else code)"
+    )
+    arguments = processes.replay(clip, str(model_directory))[3:]
+    processes.run_s([processes.sys.executable, "-c", program, *arguments])
+    samples, rate = soundfile.read(clip, dtype="float32")
+    long = tmp_path / "long.flac"
+    with soundfile.SoundFile(long, "w", rate, 2) as file:
+        for _ in range(12):
+            file.write(samples)
+    peaks = [processes.peak_mb(processes.replay(p, str(model_directory))) for p in (clip, long)]
+    assert max(peaks) < 200
+    assert peaks[1] < peaks[0] + 12
