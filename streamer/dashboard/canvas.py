@@ -94,6 +94,10 @@ class Canvas:
         """Write text in the middle of ``width`` cells."""
         self.write(x + max(0, (width - cell_len(text)) // 2), y, text, ink, limit=width)
 
+    def is_free(self, x: int, y: int, width: int) -> bool:
+        """Whether cells of a line are still blank, as far as they lie on the canvas."""
+        return all(cell == " " for cell in self._cells[y][max(0, x) : x + width])
+
     def picture(self) -> Picture:
         """What was drawn, with neighbours of one ink joined."""
         return Picture(tuple(self._line(y) for y in range(self.height)))

@@ -69,14 +69,14 @@ def _word(
 def _numbers(canvas: Canvas, left: int, y: int, width: int, snapshot: Snapshot, look: Look) -> int:
     reading = snapshot.reading
     between = "±" if look.unicode else "+-"
-    solid, dotted = ("━", "•") if look.unicode else ("*", "o")
     values = (
-        ("valence", solid, reading and reading.valence, reading and reading.valence_sd),
-        ("arousal", dotted, reading and reading.arousal, reading and reading.arousal_sd),
+        ("valence", reading and reading.valence, reading and reading.valence_sd),
+        ("arousal", reading and reading.arousal, reading and reading.arousal_sd),
     )
-    for name, mark, value, sd in values:
+    for name, value, sd in values:
         ink = look.ink(name, bold=True)
-        x = canvas.write(left, y, f"{mark} {name}", ink) + 2
+        canvas.write(left, y, name, ink)
+        x = left + _NAME
         if value is None:
             canvas.write(x, y, "--", DIM, limit=left + width - x)
         else:

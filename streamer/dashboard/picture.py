@@ -37,9 +37,11 @@ def render(
         return canvas.picture()
     full = width >= FULL[0] and height >= FULL[1]
     margin = 1 if full else 0
-    curve_rows = max(3, round(height * 0.26)) if full else max(3, height // 5)
+    # Two strips of equal height, a line between them where there is room, and the axis of time.
+    half = max(1, round(height * 0.065)) if full else max(1, height // 13)
+    curve_rows = 4 * half + (2 if full else 1)
     body = 2 if full else 1
-    plane_rows = height - body - (curve_rows + 2) - 2
+    plane_rows = height - body - curve_rows - 2
     # The timeline is drawn apart and put between the plane and the two last lines.
     canvas = Canvas(width, body + plane_rows + 2)
     plane_width = max(22, min(width * 48 // 100, round(2.75 * plane_rows)))
@@ -50,7 +52,7 @@ def render(
     _progress(canvas, plane_rows + body, margin, snapshot, look)
     _footer(canvas, plane_rows + body + 1, margin, snapshot, look, hint)
     lines = canvas.picture().lines
-    curves = timeline(snapshot.bins, width, curve_rows + 2, margin, look)
+    curves = timeline(snapshot.bins, width, curve_rows, margin, look)
     return Picture(lines[:-2] + curves + lines[-2:])
 
 

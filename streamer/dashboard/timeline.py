@@ -1,26 +1,36 @@
 """Valence and arousal over the last minute or more, with its gaps and silences.
 
-Valence is a solid line, arousal a row of separate dots; one cell is one second. The scale is ±0.5
-until something visible goes beyond, then ±1: real estimates stay near the middle.
+Each has a strip of its own, filled from zero up or down: real curves often run close together, and
+would hide each other on one scale. The scale is ±0.5 until something visible goes beyond.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
+
 from rich.style import Style
 
 from streamer.dashboard.canvas import Canvas, Line
-from streamer.dashboard.dots import Dots, Floats, along
 from streamer.dashboard.look import BOLD, DIM, Look
 from streamer.sinks.history import BIN_S, Bin
 
-#: Seconds in one cell: two columns of dots, a bin each.
-CELL_S = 2 * BIN_S
-_AROUSAL, _VALENCE = 1, 2
-_ASCII = " o*#"
-#: Cells on the left for the scale, on the right for the names of the curves.
-SCALE = 5
-NAMES = 10
+#: The strips, from above.
+AXES = ("valence", "arousal")
+#: Cells on the left for the names of the strips and the scale.
+NAMES = 8
+#: Bins in one cell, and in a window where that would show less than a minute.
+_BINS, _BINS_SHORT = 2, 3
+_UP = " ▁▂▃▄▅▆▇█"
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """What one column of cells shows; values are means, ``None`` where nothing was judged."""
+
+    valence: float | None
+    arousal: float | None
+    silent: bool
+    lost: bool
 
 
 _Drawn = tuple[tuple[Bin, ...], tuple[int, int, int, Look], tuple[Line, ...]]
@@ -30,7 +40,7 @@ _drawn: _Drawn | None = None
 def timeline(
     bins: tuple[Bin, ...], width: int, height: int, margin: int, look: Look
 ) -> tuple[Line, ...]:
-    """A heading, the curves and the axis of time, as lines.
+    """Two strips of curves and the axis of time, as ``height`` lines.
 
     The bins of a history stay the same object for half a second, in which the lines made from
     them are kept: the same lines, at no cost.
@@ -40,193 +50,146 @@ def timeline(
     if kept is not None and kept[0] is bins and kept[1] == wanted:
         return kept[2]
     canvas = Canvas(width, height)
-    draw_timeline(canvas, margin, 0, width - 2 * margin, height, bins, look)
+    _draw(canvas, margin, width - 2 * margin, bins, look)
     _drawn = (bins, wanted, canvas.picture().lines)
     return _drawn[2]
 
 
-def draw_timeline(
-    canvas: Canvas,
-    left: int,
-    top: int,
-    width: int,
-    height: int,
-    history: tuple[Bin, ...],
-    look: Look,
-) -> None:
-    """Draw into a rectangle of a canvas."""
-    named = width >= 90
-    span = width - SCALE - (NAMES if named else 0)
-    rows = height - 2
-    if span < 4 or rows < 1:
+def _draw(canvas: Canvas, left: int, width: int, bins: tuple[Bin, ...], look: Look) -> None:
+    span, half = width - NAMES, (canvas.height - 1) // 4
+    if span < 4 or half < 1:
         return
-    bins = _visible(history, span)
-    reach = _reach(bins)
-    _heading(canvas, left, top, width, bins, span, look)
-    first_row, first_cell = top + 1, left + SCALE
-    _scale(canvas, left, first_row, rows, reach)
-    _background(canvas, first_cell, first_row, span, rows, bins, look)
-    dots = Dots(span, rows, join=np.bitwise_or)
-    _curves(dots, bins, reach)
-    inks = (DIM, look.ink("arousal", bold=True), look.ink("valence"), BOLD)
-    dots.paint(
-        canvas,
-        first_cell,
-        first_row,
-        lambda rank, *_: inks[rank],
-        ascii_marks="" if look.unicode else _ASCII,
-    )
-    _time(canvas, first_cell, top + height - 1, span, _last_index(history), look)
-    if named:
-        _label_curves(canvas, first_cell + span + 1, first_row, rows, reach, history, look)
+    group = _BINS if span * _BINS * BIN_S >= 60 else _BINS_SHORT
+    last = bins[-1].index // group if bins else -1
+    cells = _cells(bins, span, group, last)
+    reach = _reach(cells)
+    # Where the height is odd, the line that is left over keeps the strips apart.
+    tops = (0, canvas.height - 1 - 2 * half)
+    for name, top in zip(AXES, tops, strict=True):
+        ink = look.ink(name)
+        canvas.write(left, top, name, look.ink(name, bold=True), limit=NAMES)
+        _strip(canvas, left + NAMES, top, half, span, look, _values(cells, name, reach), ink)
+    _marks(canvas, left + NAMES, canvas.height - 1, tops, half, cells, look)
+    scale = f"{'±' if look.unicode else '+-'}{reach:g}"
+    canvas.write(left, canvas.height - 1, scale, DIM)
+    _time(canvas, left + NAMES, canvas.height - 1, span, last, group * BIN_S, look)
 
 
-def _last_index(history: tuple[Bin, ...]) -> int:
-    """The bin at the right edge: always the second of its second, so that cells stand still."""
-    index = history[-1].index if history else -1
-    return index | 1
+def _cells(bins: tuple[Bin, ...], span: int, group: int, last: int) -> dict[int, _Cell]:
+    """What is known of each column, 0 at the left edge; nothing where nothing is known."""
+    gathered: dict[int, list[Bin]] = {}
+    for entry in bins[-(span + 1) * group :]:
+        column = entry.index // group - last + span - 1
+        if column >= 0:
+            gathered.setdefault(column, []).append(entry)
+    cells = {}
+    for column, entries in gathered.items():
+        valence = [entry.valence for entry in entries if entry.valence is not None]
+        arousal = [entry.arousal for entry in entries if entry.arousal is not None]
+        cells[column] = _Cell(
+            sum(valence) / len(valence) if valence else None,
+            sum(arousal) / len(arousal) if arousal else None,
+            any(entry.silent for entry in entries),
+            any(entry.lost for entry in entries),
+        )
+    return cells
 
 
-def _visible(history: tuple[Bin, ...], span: int) -> dict[int, Bin]:
-    """The bins by their column of dots, 0 at the left edge."""
-    first = _last_index(history) - 2 * span + 1
-    recent = history[-2 * span :]
-    return {entry.index - first: entry for entry in recent if entry.index >= first}
-
-
-def _reach(bins: dict[int, Bin]) -> float:
-    """The end of the scale: 0.5, or 1 where anything visible goes beyond."""
-    highest = max(
-        (
-            max(abs(entry.valence), abs(entry.arousal))
-            for entry in bins.values()
-            if entry.valence is not None and entry.arousal is not None
-        ),
-        default=0.0,
-    )
-    return 0.5 if highest <= 0.5 else 1.0
-
-
-def _heading(
-    canvas: Canvas, left: int, top: int, width: int, bins: dict[int, Bin], span: int, look: Look
-) -> None:
-    seconds = int(span * CELL_S)
-    name = f"last {seconds} s" if seconds < 120 else f"last {seconds / 60:.2g} min"
-    x = canvas.write(left, top, name, DIM) + 3
-    solid, dotted, shade, bar = ("━━", "••", "░░", "┃") if look.unicode else ("**", "oo", "..", "!")
-    marks = [
-        (solid, "valence", look.ink("valence")),
-        (dotted, "arousal", look.ink("arousal", bold=True)),
+def _reach(cells: dict[int, _Cell]) -> float:
+    """The end of the scale: 0.5, or what of 0.75 and 1 holds all that is visible."""
+    values = [
+        abs(value)
+        for cell in cells.values()
+        for value in (cell.valence, cell.arousal)
+        if value is not None
     ]
-    if any(entry.silent for entry in bins.values()):
-        marks.append((shade, "silence", DIM))
-    if any(entry.lost for entry in bins.values()):
-        marks.append((bar, "gap", look.ink("warn", bold=True)))
-    for mark, word, ink in marks:
-        if x + len(mark) + 1 + len(word) > left + width:
-            break
-        x = canvas.write(x, top, mark, ink) + 1
-        x = canvas.write(x, top, word, ink) + 3
+    highest = max(values, default=0.0)
+    return next((reach for reach in (0.5, 0.75) if highest <= reach), 1.0)
 
 
-def _scale(canvas: Canvas, left: int, top: int, rows: int, reach: float) -> None:
-    end = f"{reach:.1f}" if reach < 1 else "1"
-    if rows >= 3:
-        canvas.write_right(left + SCALE - 1, top, f"+{end}", DIM)
-        canvas.write_right(left + SCALE - 1, top + rows - 1, f"-{end}", DIM)
-    canvas.write_right(left + SCALE - 1, top + rows // 2, "0", DIM)
+def _values(cells: dict[int, _Cell], name: str, reach: float) -> dict[int, float]:
+    """One axis by column, as shares of the scale in [-1, 1]."""
+    found = {column: getattr(cell, name) for column, cell in cells.items()}
+    return {
+        column: max(-1.0, min(1.0, value / reach))
+        for column, value in found.items()
+        if value is not None
+    }
 
 
-def _background(
+def _strip(
     canvas: Canvas,
     left: int,
     top: int,
+    half: int,
     span: int,
-    rows: int,
-    bins: dict[int, Bin],
+    look: Look,
+    values: dict[int, float],
+    ink: Style,
+) -> None:
+    """Fill from zero to each value, to an eighth of a cell; ``half`` lines up, ``half`` down."""
+    zero = top + half - 1
+    canvas.write(left, zero, ("▁" if look.unicode else "_") * span, DIM)
+    # A block is filled from below: reversed, what it leaves out is filled from above.
+    reverse = ink + Style(reverse=True)
+    for column, value in values.items():
+        eighths = round(abs(value) * half * 8)
+        for row in range(half):
+            filled = max(0, min(8, eighths - 8 * row))
+            if not filled:
+                break
+            y = zero - row if value > 0 else zero + 1 + row
+            if not look.unicode:
+                canvas.put(left + column, y, "#" if filled >= 4 else "_", ink)
+            elif value > 0 or filled == 8:
+                canvas.put(left + column, y, _UP[filled], ink)
+            else:
+                canvas.put(left + column, y, _UP[8 - filled], reverse)
+
+
+def _marks(
+    canvas: Canvas,
+    left: int,
+    axis: int,
+    tops: tuple[int, int],
+    half: int,
+    cells: dict[int, _Cell],
     look: Look,
 ) -> None:
-    """The line of zero, the silences shaded, the gaps as bars from top to bottom."""
-    zero, shade, bar = ("╌", "░", "┃") if look.unicode else ("-", ".", "!")
-    middle = top + rows // 2
-    canvas.write(left, middle, zero * span, DIM)
-    marks: dict[int, tuple[str, Style]] = {}
-    for column, entry in bins.items():
-        other = bins.get(column ^ 1)
-        if entry.lost:
-            marks[column // 2] = (bar, look.ink("warn"))
-        elif (
-            entry.silent
-            and entry.valence is None
-            and (other is None or (other.silent and other.valence is None))
-        ):
-            marks[column // 2] = (shade, DIM)
-    for cell, (mark, ink) in marks.items():
-        for y in range(top, top + rows):
-            canvas.put(left + cell, y, mark, ink)
+    """Silences shaded, gaps as bars across both strips; each named once, below."""
+    shade, bar = ("░", "┃") if look.unicode else (".", "!")
+    warn = look.ink("warn", bold=True)
+    silent: list[int] = []
+    free = 0
+    for column, cell in sorted(cells.items()):
+        if cell.lost:
+            for y in range(tops[0], tops[1] + 2 * half):
+                canvas.put(left + column, y, bar, warn)
+            if column >= free:
+                free = canvas.write(left + column, axis, "gap", warn) + 1 - left
+        elif cell.silent and cell.valence is None:
+            for top in tops:
+                for y in range(top, top + 2 * half):
+                    canvas.put(left + column, y, shade, DIM)
+            silent.append(column)
+    if len(silent) >= len("silence"):
+        canvas.write(left + silent[0], axis, "silence", BOLD)
 
 
-def _curves(dots: Dots, bins: dict[int, Bin], reach: float) -> None:
-    """Valence joined up, arousal dot by dot; where both fall on one dot, it says so."""
-    known = [
-        (column, entry.valence, entry.arousal)
-        for column, entry in sorted(bins.items())
-        if entry.valence is not None and entry.arousal is not None
-    ]
-    if not known:
-        return
-    columns, valence, arousal = np.array(known, dtype=np.float64).T
-
-    def row(value: Floats) -> Floats:
-        return (1 - np.clip(value / reach, -1, 1)) / 2 * (dots.height - 1)
-
-    apart = columns % 2 == 0
-    lines = 2 if dots.height >= 16 else 1
-    for line in range(lines):
-        dots.add(columns[apart], row(arousal[apart]) + line, _AROUSAL)
-    for part in np.split(np.arange(columns.size), np.nonzero(np.diff(columns) > 1)[0] + 1):
-        x, y, _ = along(columns[part], row(valence[part]))
-        for line in range(lines):
-            dots.add(x, y + line, _VALENCE)
-
-
-def _time(canvas: Canvas, left: int, y: int, span: int, last: int, look: Look) -> None:
-    """Stream time below the curves, a mark each ten seconds that moves along with them."""
-    tick = "╵" if look.unicode else "'"
-    end_cell = (last + 1) // 2
-    step = 20 if span >= 40 else 10
-    for second in range(max(0, end_cell - span) // 10 * 10, end_cell + 1, 10):
-        x = left + span - (end_cell - int(second / CELL_S))
-        if x < left:
-            continue
-        label = clock(second)
-        if second % step == 0 and x + len(label) + 1 <= left + span:
-            canvas.write(x, y, f"{tick}{label}", DIM)
-        elif x < left + span:
-            canvas.put(x, y, tick, DIM)
-
-
-def _label_curves(
-    canvas: Canvas, x: int, top: int, rows: int, reach: float, history: tuple[Bin, ...], look: Look
+def _time(
+    canvas: Canvas, left: int, y: int, span: int, last: int, cell_s: float, look: Look
 ) -> None:
-    """The name of each curve at its newest end."""
-    last = next((entry for entry in reversed(history) if entry.valence is not None), None)
-    if last is None or last.valence is None or last.arousal is None:
-        return
-
-    def row(value: float) -> int:
-        share = (1 - max(-1.0, min(1.0, value / reach))) / 2
-        return min(rows - 1, int(share * rows))
-
-    valence, arousal = row(last.valence), row(last.arousal)
-    if valence == arousal:
-        up = last.valence >= last.arousal
-        valence, arousal = (valence - 1, arousal) if up else (valence, arousal - 1)
-        if min(valence, arousal) < 0:
-            valence, arousal = valence + 1, arousal + 1
-    mark = ("━", "•") if look.unicode else ("*", "o")
-    canvas.write(x, top + valence, f"{mark[0]} valence", look.ink("valence"))
-    canvas.write(x, top + arousal, f"{mark[1]} arousal", look.ink("arousal", bold=True))
+    """Stream time below, a mark each ten seconds that moves along with the curves."""
+    tick = "╵" if look.unicode else "'"
+    end_s = (last + 1) * cell_s
+    first_s = max(0.0, end_s - span * cell_s)
+    for second in range(-int(-first_s // 10) * 10, int(end_s) + 1, 10):
+        x = left + span - 1 - last + int(second / cell_s)
+        label = f"{tick}{clock(second)}"
+        wide = second % 20 == 0 and x + len(label) <= left + span
+        text = label if wide else tick
+        if x + len(text) <= left + span and canvas.is_free(x, y, len(text) + 1):
+            canvas.write(x, y, text, DIM)
 
 
 def clock(seconds: float) -> str:
