@@ -1,8 +1,9 @@
 """The one loop: source, tracker, sinks.
 
-Three threads of ours run in a session: the sound card's callback copies into the ring, counts and
-signals (``streamer.audio``); the main thread reads, tracks and writes (here); Rich's refresh thread
-draws a snapshot (``streamer.dashboard``). Only the ring and the history are shared.
+Two threads of ours run in a session: the main thread reads, tracks and writes (here); Rich's
+refresh thread draws a snapshot (``streamer.dashboard``). Only the history is shared. A sound device
+is captured by a process of its own, where the callback copies into the ring, counts and signals,
+and another thread sends what the ring holds (``streamer.audio.capture`` says why).
 """
 
 from __future__ import annotations

@@ -81,6 +81,22 @@ def _bridge(found: list[Input]) -> Input | None:
     return next((each for each in found if each.name == "pulse"), None)
 
 
+def _choose(wanted: str | int | None, found: list[Input]) -> Input:
+    """As :func:`choose`, with the remedy where only the way to a server's source is missing."""
+    try:
+        return choose(wanted, found)
+    except DeviceError:
+        part = str(wanted).lower()
+        if wanted is not None and _bridge(found) is None:
+            for name, _, _ in pulse.sources():
+                if part in name.lower():
+                    raise DeviceError(
+                        f"{name} can only be reached through ALSA's device for PulseAudio, which "
+                        f"is not installed: apt install libasound2-plugins"
+                    ) from None
+        raise
+
+
 class Callback:
     """What PortAudio calls with each block: it mixes, stamps, stores, and nothing else."""
 
@@ -115,10 +131,11 @@ class Stream:
     """An open input: PortAudio's stream, the ring that it fills, and what it says of itself."""
 
     def __init__(self, sounddevice: Any, wanted: str | int | None, rate: int | None = None) -> None:
-        device = choose(wanted, inputs(sounddevice))
+        found = inputs(sounddevice)
+        device = _choose(wanted, found)
         index = device.index
         if index is None:
-            bridge = _bridge(inputs(sounddevice))
+            bridge = _bridge(found)
             assert bridge is not None, "a PulseAudio source is only listed where there is a bridge"
             os.environ["PULSE_SOURCE"] = device.name
             index = bridge.index

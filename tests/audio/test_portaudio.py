@@ -193,9 +193,14 @@ def test_sources_of_a_sound_server_are_reached_through_its_device(
 def test_without_a_bridge_the_server_s_sources_are_not_offered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What could not be opened is not listed."""
+    """What could not be opened is not listed; who asks for it is told what is missing."""
     monkeypatch.setattr(pulse, "sources", lambda: [("music.monitor", 2, 48_000)])
-    assert [each.name for each in portaudio.inputs(FakeSoundDevice([device("hw:0")]))] == ["hw:0"]
+    fake = FakeSoundDevice([device("hw:0")])
+    assert [each.name for each in portaudio.inputs(fake)] == ["hw:0"]
+    with pytest.raises(DeviceError, match=r"music\.monitor .*: apt install libasound2-plugins"):
+        portaudio.Stream(fake, "monitor")
+    with pytest.raises(DeviceError, match="no input's name contains 'tuba'"):
+        portaudio.Stream(fake, "tuba")
 
 
 @pytest.mark.parametrize(
