@@ -17,7 +17,10 @@ def main() -> None:
     parser.add_argument("--model")
     parser.add_argument("--quick", action="store_true")
     asked = parser.parse_args()
-    report = run(asked.model, quick=asked.quick, tell=lambda text: print(text, file=sys.stderr))
+    try:
+        report = run(asked.model, quick=asked.quick, tell=lambda text: print(text, file=sys.stderr))
+    except KeyboardInterrupt:
+        sys.exit(130)  # the parent tells the shell
     sys.stdout.write(report.to_json())
 
 
