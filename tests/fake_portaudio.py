@@ -10,6 +10,43 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+#: A ``sounddevice`` module for the capturing process: one device that delivers a ramp in real time.
+TONE = """
+import threading, time
+from types import SimpleNamespace
+import numpy as np
+
+class PortAudioError(Exception):
+    pass
+
+default = SimpleNamespace(device=(0, -1))
+
+def query_hostapis():
+    return [{"name": "Fake", "default_input_device": 0}]
+
+def query_devices():
+    return [{"name": "Test tone", "max_input_channels": 2, "default_samplerate": 8000.0,
+             "hostapi": 0}]
+
+class InputStream:
+    def __init__(self, *, callback, blocksize, samplerate, channels, **_):
+        self.callback, self.size = callback, blocksize
+        self.rate, self.channels = samplerate, channels
+
+    def start(self):
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        position, begin = 0, time.monotonic()
+        while True:
+            ramp = (np.arange(position, position + self.size) % 1000).astype(np.float32) / 1000
+            position += self.size
+            time.sleep(max(0.0, begin + position / self.rate - time.monotonic()))
+            times = SimpleNamespace(inputBufferAdcTime=0.0, currentTime=0.0)
+            self.callback(np.stack([ramp] * self.channels, axis=1), self.size, times,
+                          SimpleNamespace(input_overflow=False))
+"""
+
 
 class PortAudioError(Exception):
     """As sounddevice raises it."""

@@ -52,6 +52,7 @@ class MicrophoneSource:
         self._launch = launch
         self._clock = clock or SystemClock()
         self._closed = False
+        self._iterated = False
         self._line, opened = self._open(device, rate)
         self.info = SourceInfo(
             kind="device",
@@ -87,10 +88,12 @@ class MicrophoneSource:
 
     def pieces(self) -> Iterator[Piece]:
         """Blocks as they were captured, losses in their place, remarks."""
+        self._iterated = True
         try:
             yield from self._pieces()
         finally:
             self._closed = True
+            self._iterated = False
             self._line.end()
 
     def _pieces(self) -> Iterator[Piece]:
@@ -117,7 +120,10 @@ class MicrophoneSource:
     def close(self) -> None:
         """Stop listening, from any thread or a signal's handler; :meth:`pieces` ends at once."""
         self._closed = True
-        self._line.cut()
+        if self._iterated:
+            self._line.cut()  # whoever is in `pieces` may be reading the line: it ends it
+        else:
+            self._line.end()
 
     def _stream(self) -> Iterator[Block | Lost | Remark]:
         """Everything that the device gives, through its absences, without an end of its own."""

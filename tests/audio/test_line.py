@@ -13,48 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_portaudio import TONE
 
 from streamer.audio import wire
 from streamer.audio.line import Process, list_inputs
 from streamer.audio.microphone import MicrophoneSource
 from streamer.audio.ring import Block
 from streamer.errors import DeviceError
-
-MODULE = """
-import threading, time
-from types import SimpleNamespace
-import numpy as np
-
-class PortAudioError(Exception):
-    pass
-
-default = SimpleNamespace(device=(0, -1))
-
-def query_hostapis():
-    return [{"name": "Fake", "default_input_device": 0}]
-
-def query_devices():
-    return [{"name": "Test tone", "max_input_channels": 2, "default_samplerate": 8000.0,
-             "hostapi": 0}]
-
-class InputStream:
-    def __init__(self, *, callback, blocksize, samplerate, channels, **_):
-        self.callback, self.size = callback, blocksize
-        self.rate, self.channels = samplerate, channels
-
-    def start(self):
-        threading.Thread(target=self.run, daemon=True).start()
-
-    def run(self):
-        position, begin = 0, time.monotonic()
-        while True:
-            ramp = (np.arange(position, position + self.size) % 1000).astype(np.float32) / 1000
-            position += self.size
-            time.sleep(max(0.0, begin + position / self.rate - time.monotonic()))
-            times = SimpleNamespace(inputBufferAdcTime=0.0, currentTime=0.0)
-            self.callback(np.stack([ramp] * self.channels, axis=1), self.size, times,
-                          SimpleNamespace(input_overflow=False))
-"""
 
 
 @pytest.fixture
@@ -63,7 +28,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))  # no pactl
     path = tmp_path / "sounddevice.py"
-    path.write_text(MODULE)
+    path.write_text(TONE)
     return path
 
 
@@ -107,14 +72,14 @@ def test_the_inputs_are_listed(module: Path) -> None:
 )
 def test_what_goes_wrong_there_is_a_sentence_here(module: Path, change: str, says: str) -> None:
     """A missing or broken PortAudio in the capturing process is an error in the listening one."""
-    module.write_text(f"{MODULE}\n{change}\n")
+    module.write_text(f"{TONE}\n{change}\n")
     with pytest.raises(DeviceError, match=says):
         MicrophoneSource()
 
 
 def test_a_sound_system_that_hangs(module: Path) -> None:
     """A PortAudio that never returns is given up, and its process is killed."""
-    module.write_text(f"{MODULE}\ndef query_devices(): time.sleep(1000)\n")
+    module.write_text(f"{TONE}\ndef query_devices(): time.sleep(1000)\n")
     with pytest.raises(DeviceError, match=r"did not answer within 0\.5 s"):
         list_inputs(timeout_s=0.5)
 
