@@ -130,8 +130,8 @@ class Augmentation:
         semitones *= _chosen(random, batch, self.config.pitch)
         source = mel(self._centres * 2 ** (semitones / 12))
         places = (source - self._low) / (self._high - self._low) * (filters + 1) - 1
-        places = np.clip(places, 0, filters - 1.001)
-        lower = places.astype(np.int64)[:, None]
+        places = np.clip(places, 0, filters - 1)
+        lower = np.minimum(places.astype(np.int64), filters - 2)[:, None]
         share = (places[:, None] - lower).astype(np.float32)
         below = np.take_along_axis(bands, lower, axis=2)
         above = np.take_along_axis(bands, lower + 1, axis=2)

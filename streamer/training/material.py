@@ -6,7 +6,7 @@ import hashlib
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from streamer.features.mfcc import FeatureConfig
 from streamer.training.dataset import Clip
 from streamer.training.listening import log_mel_of
 
+#: A clip's file, the features wanted, and the file that they go to.
+_Task = tuple[Path, FeatureConfig, Path]
 #: Told how many of how many are done.
 Progress = Callable[[int, int], None]
 
@@ -49,14 +51,12 @@ def prepare(
     tasks = [(clip.path, features, cache / _name(clip.path, features)) for clip in clips]
     missing = [task for task in tasks if not task[2].is_file()]
     done = len(tasks) - len(missing)
-    with multiprocessing.get_context("spawn").Pool(processes or os.cpu_count()) as pool:
-        # An interrupted run keeps what it had: each file appears whole or not at all.
-        for failure in pool.imap_unordered(_extract, missing, chunksize=8) if missing else ():
-            if failure:
-                raise DatasetError(failure)
-            done += 1
-            if progress is not None:
-                progress(done, len(tasks))
+    for failure in _extracted(missing, processes or os.cpu_count() or 1):
+        if failure:
+            raise DatasetError(failure)
+        done += 1
+        if progress is not None:
+            progress(done, len(tasks))
     songs = []
     for clip, (_, _, file) in zip(clips, tasks, strict=True):
         bands = np.load(file, allow_pickle=False)
@@ -73,7 +73,19 @@ def _name(path: Path, features: FeatureConfig) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24] + ".npy"
 
 
-def _extract(task: tuple[Path, FeatureConfig, Path]) -> str | None:
+def _extracted(tasks: list[_Task], processes: int) -> Iterator[str | None]:
+    """Do the tasks, in this process if one is enough, and tell of each failure.
+
+    An interrupted run keeps what it had: each file appears whole or not at all.
+    """
+    if processes == 1 or len(tasks) < 2:
+        yield from map(_extract, tasks)
+        return
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        yield from pool.imap_unordered(_extract, tasks, chunksize=8)
+
+
+def _extract(task: _Task) -> str | None:
     """Write one clip's bands; the sentence of a failure."""
     path, features, file = task
     try:

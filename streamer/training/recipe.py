@@ -115,10 +115,12 @@ def read_recipe(recipe: str | Path, changes: dict[str, Any] | None = None) -> Re
         place = record
         for part in outer:
             place = place.setdefault(part, {})
+            if not isinstance(place, dict):
+                raise DatasetError(f"recipe {path}: {part} in {name} is a value, not a table")
         place[last] = value
     try:
         built = _build(Recipe, record, "recipe")
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise DatasetError(f"recipe {path}: {error}") from None
     assert isinstance(built, Recipe)
     return built
@@ -126,26 +128,37 @@ def read_recipe(recipe: str | Path, changes: dict[str, Any] | None = None) -> Re
 
 def _build(kind: Any, value: Any, where: str) -> Any:
     """``value`` (from TOML) as the annotated type ``kind``."""
-    if kind is NetworkConfig and isinstance(value, dict):
-        layers = [Convolution(*layer) for layer in value.get("convolutions", [])]
-        value = value | {"convolutions": tuple(layers)}
-        return NetworkConfig(**value)
+    if kind is Convolution:
+        if not (isinstance(value, list) and [type(size) for size in value] == [int] * 3):
+            raise ValueError(f"{where} must hold lists of filters, width and stride")
+        return Convolution(*value)
     if dataclasses.is_dataclass(kind):
-        if not isinstance(value, dict):
-            raise ValueError(f"{where} must be a table")
-        hints = typing.get_type_hints(typing.cast(type, kind))
-        unknown = value.keys() - hints.keys()
-        if unknown:
-            raise ValueError(f"{where} has an unknown field {min(unknown)!r}")
-        parts = {name: _build(hints[name], item, f"{where}.{name}") for name, item in value.items()}
-        return typing.cast(Any, kind)(**parts)
+        return _build_record(typing.cast(type, kind), value, where)
     optional = [option for option in typing.get_args(kind) if dataclasses.is_dataclass(option)]
+    if typing.get_origin(kind) is tuple:
+        if not isinstance(value, list):
+            raise ValueError(f"{where} must be a list")
+        return tuple(_build(typing.get_args(kind)[0], item, where) for item in value)
     if optional:
         return _build(optional[0], value, where)
-    if typing.get_origin(kind) is tuple:
-        return tuple(float(item) for item in value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if kind is float and type(value) is int:
         return float(value)
     if kind in (int, float, bool, str) and type(value) is not kind:
         raise ValueError(f"{where} must be of type {kind.__name__}")
     return value
+
+
+def _build_record(kind: type, value: Any, where: str) -> Any:
+    """A table as the record ``kind``: no field unknown, none missing that has no default."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{where} must be a table")
+    hints = typing.get_type_hints(kind)
+    if unknown := value.keys() - hints.keys():
+        raise ValueError(f"{where} has an unknown field {min(unknown)!r}")
+    for field_ in dataclasses.fields(kind):
+        needed = field_.default is field_.default_factory is dataclasses.MISSING
+        if needed and field_.name not in value:
+            raise ValueError(f"{where} lacks {field_.name!r}")
+    return kind(
+        **{name: _build(hints[name], item, f"{where}.{name}") for name, item in value.items()}
+    )

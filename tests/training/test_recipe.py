@@ -1,0 +1,97 @@
+"""Recipes: every choice of a run in one file, strictly read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from annotated_music import RECIPE
+
+from streamer.cli.learning import read
+from streamer.errors import DatasetError
+from streamer.network.config import Convolution
+from streamer.training.recipe import RECIPES, Recipe, read_recipe
+
+
+def test_a_recipe_is_read_to_the_last_field(recipe: Recipe) -> None:
+    """Nested tables become records, whole numbers become floats where floats belong."""
+    assert recipe.network.convolutions == (Convolution(filters=4, width=3, stride=2),)
+    assert recipe.features.hop == 800
+    assert recipe.silence_db == -75.0
+    assert recipe.augmentation.mixing == 0.5
+    assert recipe.augmentation.noise_snr_db == (5.0, 40.0)
+    assert recipe.teachers is None
+    assert recipe.loss.concordance == 1.0
+
+
+def test_every_shipped_recipe_can_be_read() -> None:
+    """Each file in the package, by its name; its network is no larger than a model may be."""
+    names = [path.stem for path in RECIPES.glob("*.toml")]
+    assert "hybrid-1" in names
+    for name in names:
+        recipe = read_recipe(name)
+        assert recipe.network.coefficients == recipe.features.coefficients
+        assert recipe.fit.epochs > 0
+
+
+def test_changes_by_dotted_name(recipe_file: Path) -> None:
+    """``--set`` changes a field, an inner table, a table that the file leaves out."""
+    changed = read(
+        str(recipe_file),
+        [
+            "fit.epochs=5",
+            "network.convolutions=[[6,5,1],[4,3,2]]",
+            "teachers.networks=2",
+            "seed = 9",
+        ],
+    )
+    assert (changed.fit.epochs, changed.seed) == (5, 9)
+    assert changed.network.convolutions == (Convolution(6, 5, 1), Convolution(4, 3, 2))
+    assert changed.teachers is not None
+    assert changed.teachers.networks == 2
+    assert changed.features == read_recipe(recipe_file).features
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("epochs = 3", "epoch = 3", "recipe.fit has an unknown field 'epoch'"),
+        ("epochs = 3", 'epochs = "3"', "recipe.fit.epochs must be of type int"),
+        ("epochs = 3", "epochs = 3.5", "recipe.fit.epochs must be of type int"),
+        ("movement = true", "movement = 1", "recipe.network.movement must be of type bool"),
+        ("dropout = 0.2", "dropout = true", "recipe.fit.dropout must be of type float"),
+        ("hop = 800", "hop = 0", "hop must be between 1 and 65536"),
+        ("lstm = 8", "lstm = 99999", "layer sizes must be between 1 and 4096"),
+        ("silence_db = -75.0", "", "recipe lacks 'silence_db'"),
+        ("lstm = 8", "", "recipe.network lacks 'lstm'"),
+        ("seed = 7", "seeed = 7", "recipe has an unknown field 'seeed'"),
+        ("seed = 7", "seed = ", "cannot be read"),
+        ("seed = 7", "loss = 1", "recipe.loss must be a table"),
+        ("[[4, 3, 2]]", "[[4, 3]]", "recipe.network.convolutions must hold lists of"),
+        ("[[4, 3, 2]]", "[4, 3, 2]", "recipe.network.convolutions must hold lists of"),
+        ('window = "hamming"', 'window = "round"', "window must be one of"),
+    ],
+)
+def test_a_wrong_recipe_is_a_sentence(tmp_path: Path, old: str, new: str, said: str) -> None:
+    """Unknown fields, wrong types, values out of range: the file and the field are named."""
+    path = tmp_path / "wrong.toml"
+    assert old in RECIPE
+    path.write_text(RECIPE.replace(old, new))
+    with pytest.raises(DatasetError) as error:
+        read_recipe(path)
+    assert said in str(error.value)
+    assert "wrong.toml" in str(error.value)
+
+
+def test_no_recipe(tmp_path: Path) -> None:
+    """An unknown name is answered with the shipped ones."""
+    with pytest.raises(DatasetError, match=r"there is no recipe mozart: .* hybrid-1"):
+        read_recipe("mozart")
+    with pytest.raises(DatasetError, match="there is no recipe"):
+        read_recipe(tmp_path / "gone.toml")
+
+
+def test_a_change_of_what_is_no_table(recipe_file: Path) -> None:
+    """A dotted name through a number is refused like an unknown field."""
+    with pytest.raises(DatasetError, match="seed"):
+        read_recipe(recipe_file, {"seed.deep": 1})
