@@ -19,6 +19,7 @@ from streamer.features.volume import Volume, VolumeState
 from streamer.network.config import NetworkConfig, Normalisation
 from streamer.network.hybrid import HybridNetwork, TorchState
 from streamer.training.batches import Batch, Batches, Teachings
+from streamer.training.checkpoint import read_checkpoint, run_name, write_checkpoint
 from streamer.training.loss import Loss
 from streamer.training.material import Song
 from streamer.training.recipe import Recipe
@@ -80,17 +81,16 @@ def fit(
 
     ``network`` replaces the recipe's (for teachers). With a ``checkpoint`` file the
     state is kept after each epoch, and a run that finds one goes on from there to the same weights
-    as without the interruption.
+    as without the interruption. Raises ``DatasetError`` where the checkpoint is damaged or of a run
+    with another recipe, seed or other songs.
     """
     run = _Run(recipe, songs, seed, network or recipe.network, teachings)
     if checkpoint is not None and checkpoint.is_file():
-        run.restore(torch.load(checkpoint, weights_only=True))
+        run.restore(read_checkpoint(checkpoint, run.name))
     while run.done < run.epochs:
         mean_loss = run.epoch()
         if checkpoint is not None:
-            partial = checkpoint.with_suffix(".partial")
-            torch.save(run.keep(), partial)
-            partial.replace(checkpoint)
+            write_checkpoint(checkpoint, run.keep())
         if report is not None:
             report(run.done, run.epochs, mean_loss)
     weights = {name: tensor.numpy().copy() for name, tensor in run.average.state_dict().items()}
@@ -110,6 +110,7 @@ class _Run:
     ) -> None:
         config = recipe.fit
         torch.manual_seed(seed)
+        self.name = run_name(recipe, songs, seed, network)
         self.config = config
         self.epochs = config.epochs
         self.done = 0
@@ -155,6 +156,7 @@ class _Run:
     def keep(self) -> dict[str, Any]:
         """The state, for ``restore``."""
         return {
+            "name": self.name,
             "done": self.done,
             "steps": self._steps,
             "random": self._random.bit_generator.state,
