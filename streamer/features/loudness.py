@@ -12,6 +12,7 @@ from streamer.features.state import State
 
 #: Levels are never under this, in dB relative to full scale.
 FLOOR_DB = -120.0
+_FLOOR = 10 ** (FLOOR_DB / 10)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,26 +58,29 @@ class Loudness:
             return np.empty(0), list(states)
         newest = frames[:, -self._newest :]
         squares = np.einsum("ij,ij->i", newest, newest) / self._newest
-        # Each stream's earlier powers, then its new ones; and where each of these is.
+        # Each stream's earlier powers, then its new ones.
         joined: list[NDArray[np.float64]] = []
-        places: list[NDArray[np.intp]] = []
-        counts: list[NDArray[np.intp]] = []
-        begin = earlier = 0
+        begin = 0
         for length, state in zip(lengths, states, strict=True):
             joined += (state.powers, squares[begin : begin + length])
-            new = np.arange(length)
-            places.append(new + (begin + earlier))
-            counts.append(new + (state.heard + 1))
             begin += length
-            earlier += self._hops - 1
         powers = np.concatenate(joined)
-        seconds = np.ndarray(
-            (len(powers) - self._hops + 1, self._hops), powers.dtype, powers, 0, 2 * powers.strides
-        )
-        sums = seconds.sum(axis=1) if len(lengths) == 1 else seconds[_joined(places)].sum(axis=1)
-        heard = np.minimum(_joined(counts), self._hops)
+        shape = (len(powers) - self._hops + 1, self._hops)
+        seconds = np.ndarray(shape, powers.dtype, powers, 0, 2 * powers.strides)
+        if len(lengths) > 1:
+            # What spans two streams is left out.
+            earlier = np.arange(len(lengths)) * (self._hops - 1)
+            seconds = seconds[np.arange(len(frames)) + np.repeat(earlier, lengths)]
+        heard: int | NDArray[np.intp] = self._hops
+        if any(state.heard < self._hops for state in states):
+            counts = [
+                np.arange(state.heard + 1, state.heard + 1 + length)
+                for length, state in zip(lengths, states, strict=True)
+            ]
+            heard = np.minimum(np.concatenate(counts), self._hops)
+        mean = seconds.sum(axis=1) / heard
         # 10^-12 is -120 dB: silence has a level too, and no infinity.
-        levels = 10 * np.log10(np.maximum(sums / heard, 10 ** (FLOOR_DB / 10)))
+        levels = 10 * np.log10(np.maximum(mean, _FLOOR))
 
         after: list[LoudnessState] = []
         end = 0
@@ -85,7 +89,3 @@ class Loudness:
             heard_now = min(state.heard + length, self._hops)
             after.append(LoudnessState(powers[end - self._hops + 1 : end].copy(), heard_now))
         return levels, after
-
-
-def _joined(parts: list[NDArray[np.intp]]) -> NDArray[np.intp]:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)

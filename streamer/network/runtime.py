@@ -51,8 +51,13 @@ class LstmState(State):
         if batch == 1:
             return [self]
         # Copies: a stream that stays behind must not hold the whole batch in memory.
-        parts = (self.hidden, self.cell, self.newest)
-        return [LstmState(*(part[:, k : k + 1].copy() for part in parts)) for k in range(batch)]
+        hidden, cell, newest = self.hidden, self.cell, self.newest
+        return [
+            LstmState(
+                hidden[:, k : k + 1].copy(), cell[:, k : k + 1].copy(), newest[:, k : k + 1].copy()
+            )
+            for k in range(batch)
+        ]
 
 
 class Runtime:
