@@ -133,7 +133,7 @@ class FileSource:
     def _break_off(self, broken: bool) -> Remark | None:
         """The remark on a file that ended before its header, its log or its decoder says."""
         heard = self._position / self._file.samplerate
-        if self._length is None:
+        if self._length is None or not self._path.is_file():
             return None  # its end cannot be told from a break
         if cut := _CUT.search(self._log):
             promised, found = int(cut[1]), int(cut[2])
@@ -157,15 +157,17 @@ class FileSource:
 
 def _open(path: Path) -> Any:
     """The open ``soundfile.SoundFile``, or the sentence that says why there is none."""
+    head = b""
     try:
         if path.is_dir():
             raise AudioError(f"{path} is a folder: name a sound file in it")
-        if path.is_file() and path.stat().st_size == 0:
-            raise AudioError(f"{path} is empty (0 bytes): there is no sound in it")
-        with path.open("rb") as file:
-            head = file.read(4)
-    except FileNotFoundError:
-        raise AudioError(f"no such file: {path}") from None
+        if path.is_file():  # what is read from a pipe is gone from it
+            with path.open("rb") as file:
+                head = file.read(4)
+            if not head:
+                raise AudioError(f"{path} is empty (0 bytes): there is no sound in it")
+        elif not path.exists():
+            raise AudioError(f"no such file: {path}")
     except OSError as error:
         raise AudioError(f"cannot open {path}: {error.strerror or error}") from error
     try:

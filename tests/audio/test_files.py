@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import struct
+import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -311,4 +314,20 @@ def test_an_mp3_without_an_index(tmp_path: Path) -> None:
     path.write_bytes(data.replace(b"Info", bytes(4)).replace(b"Xing", bytes(4))[: len(data) - 900])
     samples, remarks = hear(FileSource(path))
     assert len(samples) > RATE
+    assert remarks == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="named pipes of Unix")
+def test_a_named_pipe(tmp_path: Path) -> None:
+    """A WAV that comes through a pipe is heard, as in ``streamer replay <(program)``."""
+    path = tmp_path / "a.wav"
+    soundfile.write(path, music(1.0, 1), RATE)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(path.read_bytes()))
+    writer.start()
+    samples, remarks = hear(FileSource(pipe))
+    writer.join()
+    np.testing.assert_array_equal(samples, hear(FileSource(path))[0])
+    assert len(samples) == RATE
     assert remarks == []
