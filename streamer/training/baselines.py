@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.features.mfcc import Mfcc
-from streamer.training.calibration import SCORED_FROM_S
 from streamer.training.material import Song
+from streamer.training.metrics import SCORED_FROM_S
 from streamer.training.recipe import Recipe
 
 Floats = NDArray[np.float64]

@@ -15,11 +15,9 @@ from streamer.network.config import FORMAT, AxisCalibration, Calibration, ModelC
 from streamer.network.model import Model
 from streamer.training.fit import Fitted, Rows
 from streamer.training.material import Song
-from streamer.training.metrics import pearson
+from streamer.training.metrics import SCORED_FROM_S, pearson
 from streamer.training.recipe import Recipe
 
-#: Labels before this second of a clip count nowhere: the stream has only begun.
-SCORED_FROM_S = 2.0
 #: 90 % of a normal variable lies within so many deviations.
 _NINETY = 1.6448536269514722
 _PLAIN = AxisCalibration(1.0, 0.0, 1.0)

@@ -85,7 +85,7 @@ def draw_reliability(directory: Path) -> None:
     from matplotlib.figure import Figure
     from scipy.special import ndtri
 
-    from streamer.training.calibration import SCORED_FROM_S
+    from streamer.training.metrics import SCORED_FROM_S
     from streamer.training.table import read_table
 
     rows = [r for r in read_table(directory / "out_of_fold.csv.gz") if r.t > SCORED_FROM_S]

@@ -15,18 +15,14 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from streamer.network.model import Model, load_model
-from streamer.training.baselines import constant, ridge
+from streamer.network.model import load_model
 from streamer.training.dataset import Clip
 from streamer.training.figures import Figures, five_fold
-from streamer.training.listening import listen_to, samples_of
+from streamer.training.judging import baseline_rows, clip_rows
 from streamer.training.material import Progress, Song, prepare
 from streamer.training.recipe import Recipe
 from streamer.training.table import Row, read_table, write_table
 from streamer.training.train import train
-
-#: A clip judged as a whole is judged from here on: the stream has settled.
-CLIP_FROM_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,35 +129,6 @@ def split(songs: Sequence[Song]) -> Iterator[tuple[int, list[Song], list[Song]]]
         )
 
 
-def clip_rows(model: Model, clip: Clip, seed: int, fold: int) -> list[Row]:
-    """What the model says of a clip, heard by a fresh tracker: a row a label, or one a clip."""
-    heard = listen_to(model, samples_of(clip.path, model.config.features.sample_rate))
-    if clip.sides is not None:
-        return [_row("network", seed, fold, clip, -1.0, heard.mean_from(CLIP_FROM_S), clip.tags)]
-    told = zip(clip.times, heard.at(clip.times), clip.labels, strict=True)
-    return [_row("network", seed, fold, clip, float(t), said, label) for t, said, label in told]
-
-
-def baseline_rows(
-    recipe: Recipe, inside: Sequence[Song], outside: Sequence[Song], fold: int
-) -> list[Row]:
-    """The baselines' estimates of a fold's songs with labels, a row a label."""
-    train_songs = [song for song in inside if song.clip.sides is None]
-    test_songs = [song for song in outside if song.clip.sides is None]
-    if not train_songs or not test_songs:
-        return []
-    said = {
-        "constant": constant(train_songs, test_songs),
-        "ridge": ridge(recipe, train_songs, test_songs),
-    }
-    return [
-        _row(name, 0, fold, song.clip, float(t), (*word.tolist(), 0.0, 0.0), label)
-        for name, words in said.items()
-        for song, word in zip(test_songs, words, strict=True)
-        for t, label in zip(song.clip.times, song.clip.labels, strict=True)
-    ]
-
-
 def write_metrics(path: Path, part: str, figures: Figures) -> dict[str, Any]:
     """Set one part of a ``metrics.json`` and leave the others; the whole record is returned."""
     record = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
@@ -188,24 +155,3 @@ def rounded(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [rounded(item) for item in value]
     return value
-
-
-def _row(
-    predictor: str, seed: int, fold: int, clip: Clip, t: float, output: Any, label: Any
-) -> Row:
-    valence, arousal, valence_sd, arousal_sd = (float(number) for number in output)
-    return Row(
-        predictor,
-        seed,
-        fold,
-        clip.dataset,
-        clip.song,
-        t,
-        valence,
-        arousal,
-        valence_sd,
-        arousal_sd,
-        float(label[0]),
-        float(label[1]),
-        *(clip.sides or (-1, -1)),
-    )

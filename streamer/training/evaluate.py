@@ -10,9 +10,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from streamer.network.model import Model, load_model
-from streamer.training.crossval import clip_rows
 from streamer.training.dataset import Clip
 from streamer.training.figures import Figures, agreement, calibration, movement, quadrant_figures
+from streamer.training.judging import clip_rows
 from streamer.training.table import Row
 
 

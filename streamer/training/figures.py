@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.events import QUADRANTS
-from streamer.training.calibration import SCORED_FROM_S
-from streamer.training.metrics import axis_metrics, bootstrap, ccc, pearson
+from streamer.training.metrics import SCORED_FROM_S, axis_metrics, bootstrap, ccc, pearson
 from streamer.training.table import Row, by_song
 
 AXES = ("valence", "arousal")

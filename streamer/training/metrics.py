@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+#: Labels before this second of a clip count nowhere: the stream has only begun.
+SCORED_FROM_S = 2.0
 Floats = NDArray[np.float64]
 
 

@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 
 from streamer.network.model import load_model
 from streamer.tracker import EmotionTracker
-from streamer.training.calibration import SCORED_FROM_S
 from streamer.training.dataset import Clip
 from streamer.training.distortion import CONDITIONS, applause, speech
 from streamer.training.figures import AXES, Figures
 from streamer.training.listening import Listened, listen_to, samples_of
-from streamer.training.metrics import ccc
+from streamer.training.metrics import SCORED_FROM_S, ccc
 
 CLEAN = "clean"
 Floats = NDArray[np.float64]

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from streamer.errors import MissingExtraError
 from streamer.features.mfcc import Mfcc
 from streamer.training.batches import Floats
-from streamer.training.calibration import SCORED_FROM_S
 from streamer.training.material import Song
+from streamer.training.metrics import SCORED_FROM_S
 from streamer.training.recipe import Recipe
 
 Doubles = NDArray[np.float64]
