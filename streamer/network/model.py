@@ -64,20 +64,28 @@ def list_models() -> dict[str, Path]:
     return found
 
 
+def directory_of(model: str | Path | None = None) -> Path:
+    """The directory of a named model, of the default one for None, or the directory itself.
+
+    Raises ``ModelError`` where there is none.
+    """
+    wanted = str(model) if model is not None else DEFAULT_MODEL
+    named = list_models()
+    if wanted in named:
+        return named[wanted]
+    if not Path(wanted).is_dir():
+        known = ", ".join(named) or "none"
+        raise ModelError(f"there is no model {wanted!r}: name one of {known}, or a model directory")
+    return Path(wanted)
+
+
 def load_model(model: str | Path | None = None) -> Model:
     """The model of a name (see ``streamer models``) or of a directory; the default one for None.
 
     Raises ``ModelError`` where there is none, or where the directory is incomplete, altered, of
     another format or of other shapes than its configuration says.
     """
-    named = list_models()
-    wanted = str(model) if model is not None else DEFAULT_MODEL
-    if wanted in named:
-        return _load(named[wanted], wanted)
-    directory = Path(wanted)
-    if not directory.is_dir():
-        known = ", ".join(named) or "none"
-        raise ModelError(f"there is no model {wanted!r}: name one of {known}, or a model directory")
+    directory = directory_of(model)
     return _load(directory, directory.resolve().name)
 
 
