@@ -71,7 +71,10 @@ def command(
     chosen = read(recipe, changes)
     cache = cache or out / "cache"
     with progress_bars() as progress:
-        clips = [song.clip for song in songs_of(datasets, chosen, cache, progress)]
+        clips = [song.clip for song in songs_of(datasets, chosen, out, cache, progress)]
+        there = sorted({clip.fold for clip in clips})
+        if unknown := set(folds).difference(there):
+            raise click.UsageError(f"there is no fold {min(unknown)}: the datasets have {there}")
         task = progress.add_task("epochs", total=None)
 
         def advance(done: int, total: int) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from streamer.errors import DatasetError, MissingExtraError
+from streamer.errors import DatasetError, MissingExtraError, OutputError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -80,9 +80,13 @@ def read(recipe: str, changes: Sequence[str], beside: Mapping[str, Any] | None =
 
 
 def songs_of(
-    datasets: Sequence[Path], recipe: Recipe, cache: Path, progress: Progress
+    datasets: Sequence[Path], recipe: Recipe, out: Path, cache: Path, progress: Progress
 ) -> list[Song]:
-    """All songs of the datasets, their features extracted or taken from the cache."""
+    """All songs of the datasets, their features extracted or taken from the cache.
+
+    Once the datasets are read, the folders ``out`` and ``cache`` are made; raises ``OutputError``
+    where they cannot be.
+    """
     from streamer.training.dataset import read_dataset
     from streamer.training.material import prepare
 
@@ -90,6 +94,11 @@ def songs_of(
     names = [dataset.name for dataset in found]
     if len(set(names)) < len(names):
         raise DatasetError(f"two datasets have the name {max(names, key=names.count)}: rename one")
+    for folder in (out, cache):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{folder} cannot be made: {error.strerror}") from None
     clips = [clip for dataset in found for clip in dataset.clips]
     task = progress.add_task("features", total=len(clips))
 
@@ -130,8 +139,13 @@ def progress_bars() -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import Progress, TimeElapsedColumn
 
+    console = Console(stderr=True)
     columns = [*Progress.get_default_columns(), TimeElapsedColumn()]
-    with Progress(*columns, console=Console(stderr=True), redirect_stdout=False) as progress:
+    # A bar in a log file would be a line of bars; what stages print is enough there.
+    bars = Progress(
+        *columns, console=console, redirect_stdout=False, disable=not console.is_terminal
+    )
+    with bars as progress:
         yield progress
 
 

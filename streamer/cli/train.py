@@ -34,8 +34,9 @@ def command(
     from streamer.training.train import train
 
     chosen = read(recipe, changes)
+    cache = cache or out / "cache"
     with progress_bars() as progress:
-        songs = songs_of(datasets, chosen, cache or out / "cache", progress)
+        songs = songs_of(datasets, chosen, out, cache, progress)
         model = train(
             chosen,
             songs,

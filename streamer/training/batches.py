@@ -114,7 +114,8 @@ class Batches:
         if random.random() < 0.5:
             speed += random.uniform(-self._stretch, self._stretch)
         frames = len(song.bands)
-        first = random.integers(0, max(1, frames - int(self._length * speed)))
+        least = self._first_useful(song)
+        first = random.integers(least, max(least + 1, frames - int(self._length * speed)))
         places = np.rint(first + np.arange(self._length) * speed).astype(np.int64)
         inside = places < frames
         places = np.minimum(places, frames - 1)
@@ -128,6 +129,16 @@ class Batches:
             # Before the first label nothing is known.
             weights[times < song.clip.times[0] - 0.25] = 0
         return song.bands[places].astype(np.float32), targets, weights, places
+
+    def _first_useful(self, song: Song) -> int:
+        """The first frame that a crop may begin with: long before the labels nothing is learnt.
+
+        (DEAM's own files begin 15 s before their labels.)
+        """
+        if song.clip.sides is not None:
+            return 0
+        labelled = int(np.searchsorted(song.ends, song.clip.times[0] - 0.25))
+        return max(0, min(labelled - self._settle, len(song.bands) - self._length))
 
 
 def _shuffled(songs: Sequence[Song], count: int, random: np.random.Generator) -> list[Song]:

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from streamer.errors import DatasetError
 from streamer.features.mfcc import Mfcc
 from streamer.features.volume import Volume, VolumeState
 from streamer.network.config import NetworkConfig, Normalisation
@@ -82,13 +83,15 @@ def fit(
     ``network`` replaces the recipe's (for teachers). With a ``checkpoint`` file the
     state is kept after each epoch, and a run that finds one goes on from there to the same weights
     as without the interruption. Raises ``DatasetError`` where the checkpoint is damaged or of a run
-    with another recipe, seed or other songs.
+    with another recipe, seed or other songs, and where the loss grows beyond all numbers.
     """
     run = _Run(recipe, songs, seed, network or recipe.network, teachings)
     if checkpoint is not None and checkpoint.is_file():
         run.restore(read_checkpoint(checkpoint, run.name))
     while run.done < run.epochs:
         mean_loss = run.epoch()
+        if not math.isfinite(mean_loss):
+            raise DatasetError(f"loss {mean_loss} in epoch {run.done}: lower fit.learning_rate")
         if checkpoint is not None:
             write_checkpoint(checkpoint, run.keep())
         if report is not None:

@@ -40,10 +40,11 @@ class Loss(nn.Module):
             mean, target, sd = means[:dynamic], targets[:dynamic], deviations[:dynamic]
             total = total + config.concordance * discordance(mean, target, weight)
             likelihood = sd.log() + (target - mean).square() / (2 * sd.square())
-            total = total + config.likelihood * (weight * likelihood).sum() / weight[..., 0].sum()
+            counted = weight[..., 0].sum().clamp(min=1.0)
+            total = total + config.likelihood * (weight * likelihood).sum() / counted
         if len(sides):
             weight = weights[dynamic:, :, None]
-            mean = (means[dynamic:] * weight).sum(1) / weight.sum(1)
+            mean = (means[dynamic:] * weight).sum(1) / weight.sum(1).clamp(min=1.0)
             logits = self.slope * (mean - self.middle)
             entropy = nn.functional.binary_cross_entropy_with_logits(logits, sides)
             total = total + config.sides * entropy
@@ -71,4 +72,6 @@ def discordance(estimates: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
 def _correlation(estimates: Tensor, tags: Tensor) -> Tensor:
     """Pearson's r of each axis over a batch of clips (clips, 2)."""
     x, y = estimates - estimates.mean(0), tags - tags.mean(0)
-    return (x * y).mean(0) / (x.square().mean(0).sqrt() * y.square().mean(0).sqrt() + 1e-4)
+    # Clips that do not differ have no slope, instead of an infinite one.
+    spread_x, spread_y = ((z.square().mean(0) + 1e-12).sqrt() for z in (x, y))
+    return (x * y).mean(0) / (spread_x * spread_y + 1e-4)

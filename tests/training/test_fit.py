@@ -16,6 +16,7 @@ import torch
 from streamer.errors import DatasetError, StreamerError
 from streamer.network.config import NetworkConfig
 from streamer.network.model import Model, load_model
+from streamer.training.batches import Batches
 from streamer.training.calibration import calibrated, judge
 from streamer.training.dataset import Clip
 from streamer.training.fit import Fitted, Rows, fit
@@ -120,6 +121,40 @@ def test_songs_of_one_kind_are_enough(recipe: Recipe, songs: list[Song]) -> None
         some = [song for song in songs if (song.clip.sides is None) == kind]
         found = fit(recipe, some, seed=0)
         assert all(np.isfinite(array).all() for array in found.weights.values())
+
+
+def test_a_batch_without_a_label_teaches_nothing(recipe: Recipe, songs: list[Song]) -> None:
+    """Where no frame counts the loss is a number, and its gradient too."""
+    loss = Loss(recipe.loss)
+    outputs = torch.rand(4, 20, 4, requires_grad=True)
+    nothing = torch.zeros(4, 20)
+    found = loss(
+        outputs + 0.1, torch.zeros(4, 20, 2), nothing, torch.ones(2, 2), torch.rand(2, 2), None
+    )
+    assert torch.isfinite(found)
+    found.backward()
+    assert outputs.grad is not None
+    assert torch.isfinite(outputs.grad).all()
+
+
+def test_crops_lie_where_the_labels_are(recipe: Recipe, songs: list[Song]) -> None:
+    """A song whose labels begin late (as DEAM's own files' do) is cut where they are."""
+    song = max(songs, key=lambda song: len(song.clip.times))
+    late = song.clip.times > 5
+    clip = dataclasses.replace(
+        song.clip, times=song.clip.times[late], labels=song.clip.labels[late]
+    )
+    some = [Song(clip, song.bands, song.ends)] * 4
+    for batch in Batches(some, recipe, None).epoch(np.random.default_rng(0)):
+        assert (batch.weights.sum(axis=1) > 5).all()
+
+
+def test_a_loss_beyond_all_numbers_is_told(recipe: Recipe, songs: list[Song]) -> None:
+    """Labels that are no numbers would give weights that are none: the run stops instead."""
+    clip = dataclasses.replace(songs[0].clip, labels=np.full_like(songs[0].clip.labels, np.nan))
+    spoilt = [Song(clip, songs[0].bands, songs[0].ends)] * 4
+    with pytest.raises(DatasetError, match="loss nan in epoch 1: lower"):
+        fit(recipe, spoilt, seed=0)
 
 
 # Calibration.
