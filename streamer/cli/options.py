@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 import click
 
 from streamer.cli.reach import OscPrefix, SinkName, SinkOption
-from streamer.cli.values import Address, Seconds
+from streamer.cli.values import Address, Rotate, Seconds
 from streamer.sinks.osc import PORT, PREFIX
+from streamer.sinks.rotating import Rotation
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -57,6 +58,11 @@ class Listening:
     osc: tuple[tuple[str, int], ...] = ()
     osc_prefix: str = PREFIX
     sink: tuple[tuple[str, str | None], ...] = ()
+    rotate: Rotation | None = None
+
+    def __post_init__(self) -> None:
+        if self.rotate is not None and self.jsonl is None:
+            raise click.UsageError("--rotate is for the file that --jsonl names")
 
 
 def listening(command: Command) -> Command:
@@ -74,6 +80,13 @@ def listening(command: Command) -> Command:
         ),
         click.option(
             "--jsonl", type=click.Path(path_type=Path), help="Write the JSON lines to a file too."
+        ),
+        click.option(
+            "--rotate",
+            type=Rotate(),
+            metavar="1h|100MB",
+            help="Begin a new file of --jsonl after this time or size, each complete in itself; "
+            "PATH.jsonl becomes PATH.<UTC time>.jsonl.",
         ),
         click.option(
             "--no-dashboard",

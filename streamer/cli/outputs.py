@@ -16,6 +16,7 @@ from streamer.events import Event, Notice
 from streamer.sinks.jsonl import JsonLines
 from streamer.sinks.osc import Osc
 from streamer.sinks.plugins import open_sink
+from streamer.sinks.rotating import RotatingJsonLines, Rotation
 from streamer.sinks.sink import Sink
 
 
@@ -38,8 +39,11 @@ class Outputs:
         stream = open(sys.stdout.fileno(), "wb", buffering=0, closefd=False)  # noqa: SIM115
         self.add(JsonLines(self._stack.enter_context(stream)))
 
-    def to_file(self, path: Path) -> None:
-        """Add JSON lines in a file."""
+    def to_file(self, path: Path, rotation: Rotation | None = None) -> None:
+        """Add JSON lines in a file, or in one after the other."""
+        if rotation is not None:
+            self.add(RotatingJsonLines(path, rotation))
+            return
         try:
             stream: BinaryIO = path.open("wb", buffering=0)
         except OSError as error:
@@ -81,7 +85,7 @@ def outputs(options: Listening, inputs: tuple[Path, ...]) -> Iterator[Outputs]:
         if not sys.stdout.isatty() or not options.dashboard:
             made.to_standard_output()
         if options.jsonl is not None:
-            made.to_file(options.jsonl)
+            made.to_file(options.jsonl, options.rotate)
         if not options.quiet:
             made.add(Notices())
         yield made

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import click
+
+from streamer.sinks.rotating import Rotation
 
 
 class Seconds(click.ParamType[float]):
@@ -73,3 +76,32 @@ class Address(click.ParamType[tuple[str, int]]):
         if not 0 < number < 65536 or " " in host or not text:
             self.fail(f"{value!r} is not HOST:PORT, such as 127.0.0.1:{self._port}", param, ctx)
         return host, number
+
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_BYTES = {"kb": 1000, "mb": 1000**2, "gb": 1000**3}
+
+
+class Rotate(click.ParamType[Rotation]):
+    """How long or how large a file may become: ``1h``, ``7d``, ``100MB``."""
+
+    name = "rotation"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Rotation:
+        """The bounds, or click's complaint."""
+        if isinstance(value, Rotation):
+            return value
+        found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([a-z]+)", str(value).lower(), re.ASCII)
+        number, unit = (float(found[1]), found[2]) if found else (0.0, "")
+        seconds, size = number * _SECONDS.get(unit, 0), number * _BYTES.get(unit, 0)
+        # Less would be a file for a handful of lines.
+        if seconds < 1 and size < 10_000:
+            self.fail(
+                f"{value!r} is neither a time such as 1h (s, m, h, d; from 1s on) "
+                f"nor a size such as 100MB (kB, MB, GB; from 10kB on)",
+                param,
+                ctx,
+            )
+        return Rotation(seconds=seconds or math.inf, size=size or math.inf)
