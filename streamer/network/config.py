@@ -37,7 +37,8 @@ class NetworkConfig:
     """Layer sizes. ``dense`` units a frame between convolution and LSTM; 0 leaves that layer out.
 
     ``movement``: beside a frame's features the LSTM is fed how far each has moved since the frame
-    before, its absolute difference; the newest features are then part of the LSTM's state.
+    before: the absolute difference of what the dense layer gives, taken before its rectifier. The
+    newest frame's is then part of the LSTM's state.
     ``lstm`` units in each of ``layers`` layers.
     """
 
@@ -54,6 +55,8 @@ class NetworkConfig:
             sizes += [layer.filters, layer.width, layer.stride]
         if any(not 1 <= size <= 4096 for size in sizes) or not 0 <= self.dense <= 4096:
             raise ValueError("layer sizes must be between 1 and 4096")
+        if self.movement and not self.dense:
+            raise ValueError("movement is measured on the dense layer: dense must not be 0")
         if len(self.convolutions) > 8 or self.layers > 8:
             raise ValueError("at most 8 layers of a kind")
         if any(width < 1 for _, width in self.widths()):

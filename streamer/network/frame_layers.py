@@ -20,12 +20,25 @@ Doubles = NDArray[np.float64]
 
 
 class FrameLayer(Protocol):
-    """A linear map with bias and rectifier; ``owed`` is missing from what it returns."""
+    """A linear map with bias, mostly rectified; ``owed`` is missing from what it returns."""
 
     owed: Doubles
 
     def __call__(self, rows: Floats) -> Floats:
         """(frames, inputs) to (frames, outputs), less ``owed``."""
+
+
+class Linear:
+    """One matrix product without a rectifier; ``owed`` is missing from the rows that come in."""
+
+    def __init__(self, matrix: Floats, bias: Floats, owed: Doubles) -> None:
+        self._matrix = np.ascontiguousarray(matrix)
+        self.owed = bias + owed @ self._matrix.astype(np.float64)
+
+    def __call__(self, rows: Floats) -> Floats:
+        """See :class:`FrameLayer`."""
+        current: Floats = rows.dot(self._matrix)
+        return current
 
 
 class Dense:

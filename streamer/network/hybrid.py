@@ -50,14 +50,19 @@ class HybridNetwork(nn.Module):
         return zeros, zeros.clone(), zeros.new_zeros(1, batch, features)
 
     def convolve(self, frames: Tensor) -> Tensor:
-        """(batch, time, coefficients) to (batch, time, features), frame by frame."""
+        """(batch, time, coefficients) to (batch, time, features), frame by frame.
+
+        Where movement is measured, the features are not rectified yet.
+        """
         current = ((frames - self.mean) * self.inverse_sd).unsqueeze(1)
         for layer in self.convolutions:
             current = torch.relu(layer(current))
         # (batch, filters, time, positions) -> (batch, time, filters * positions)
         current = current.transpose(1, 2).flatten(2)
         if self.dense is not None:
-            current = torch.relu(self.dense(current))
+            current = self.dense(current)
+            if not self.config.movement:
+                current = torch.relu(current)
         return current
 
     def forward(self, frames: Tensor, state: TorchState) -> tuple[Tensor, TorchState]:
@@ -71,7 +76,7 @@ class HybridNetwork(nn.Module):
         if self.config.movement:
             previous = torch.cat([newest.transpose(0, 1), current[:, :-1]], dim=1)
             newest = current[:, -1:].transpose(0, 1)
-            current = torch.cat([current, (current - previous).abs()], dim=-1)
+            current = torch.cat([torch.relu(current), (current - previous).abs()], dim=-1)
         current, (hidden, cell) = self.lstm(self.dropout(current), (hidden, cell))
         raw = self.head(self.dropout(current))
         means, deviations = raw[..., :2].tanh(), raw[..., 2:].clamp(*LOG_SD_RANGE).exp()

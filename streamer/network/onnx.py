@@ -197,11 +197,12 @@ def _convolve(nodes: _Nodes, model: Model) -> None:
     if network.dense:
         nodes.add("MatMul", nodes.constant(weights["dense.weight"].T))
         nodes.add("Add", nodes.constant(weights["dense.bias"]))
-        nodes.add("Relu")
+        if not network.movement:
+            nodes.add("Relu")
 
 
 def _move(nodes: _Nodes) -> None:
-    """Features (time, batch, features) and how far each has moved since the frame before."""
+    """Features (time, batch, features), rectified, and how far each has moved before that."""
     features = nodes.newest
     zero, one, most = (nodes.constant([k], np.int64) for k in (0, -1, np.iinfo(np.int64).max))
     earlier = nodes.add("Slice", zero, one, zero, source=features)
@@ -209,7 +210,8 @@ def _move(nodes: _Nodes) -> None:
     nodes.add("Slice", one, most, zero, source=features, results=("newest_after",))
     nodes.add("Sub", previous, source=features)
     movement = nodes.add("Abs")
-    nodes.add("Concat", movement, source=features, axis=2)
+    rectified = nodes.add("Relu", source=features)
+    nodes.add("Concat", movement, source=rectified, axis=2)
 
 
 def _recur(nodes: _Nodes, model: Model) -> None:

@@ -1,8 +1,8 @@
 """The network in NumPy: the one inference runtime, for 1 frame and for 10,000.
 
 PyTorch defines and trains the network (``streamer.network.hybrid``) and is the reference that the
-tests hold this to. Nothing here imports it. Measured beside ONNX Runtime and TorchScript by
-``streamer bench``: it is the fastest of them, one frame a call and many.
+tests hold this to. Nothing here imports it. ``streamer bench`` measures it beside ONNX Runtime and
+TorchScript: one frame a call it is the fastest of them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from streamer.features.state import State
 from streamer.network.config import Calibration, ModelConfig
-from streamer.network.frame_layers import Convolution, Dense, FrameLayer
+from streamer.network.frame_layers import Convolution, Dense, FrameLayer, Linear
 from streamer.network.lstm import Lstm, Packing
 
 Floats = NDArray[np.float32]
@@ -26,8 +26,8 @@ Floats = NDArray[np.float32]
 class LstmState(State):
     """What the LSTM carries: ``hidden`` and ``cell``, each (layers, batch, units), float32.
 
-    ``newest`` (1, batch, features): the features of the newest frame, from which the next one's
-    movement is measured; without features where the network has no movement.
+    ``newest`` (1, batch, features): the newest frame's features before the rectifier, from which
+    the next one's movement is measured; without features where the network has no movement.
     """
 
     hidden: Floats
@@ -81,11 +81,12 @@ class Runtime:
         layout = np.arange(math.prod(sizes[-1])).reshape(sizes[-1]).T.reshape(-1)
         if network.dense:
             matrix = weights["dense.weight"][:, layout].T
-            self._frame_layers.append(Dense(matrix, weights["dense.bias"], owed))
+            # Movement is measured before the rectifier.
+            kind = Linear if network.movement else Dense
+            self._frame_layers.append(kind(matrix, weights["dense.bias"], owed))
             owed = self._frame_layers[-1].owed
             layout = np.arange(network.dense)
         self._owed = owed.astype(np.float32)
-        self._movement = Movement(layout) if network.movement else None
 
         self._lstm_layers = []
         for index in range(network.layers):
@@ -128,8 +129,8 @@ class Runtime:
         """
         packing = Packing(lengths)
         current, newest = self._features(rows), state.newest
-        if self._movement is not None:
-            current, newest = self._movement(current, lengths, newest)
+        if self._network.movement:
+            current, newest = _moved(current, lengths, newest)
         current = packing.pack(current)
         hidden, cell = packing.sort(state.hidden), packing.sort(state.cell)
         for index, layer in enumerate(self._lstm_layers):
@@ -140,7 +141,8 @@ class Runtime:
     def convolve(self, frames: Floats) -> Floats:
         """The per-frame part: (batch, time, coefficients) to (batch, time, features).
 
-        Each frame's features depend on that frame alone.
+        Each frame's features depend on that frame alone. Where movement is measured, they are not
+        rectified yet.
         """
         batch, time, coefficients = frames.shape
         features = self._features(frames.reshape(batch * time, coefficients))
@@ -154,43 +156,29 @@ class Runtime:
         return current
 
 
-class Movement:
-    """Beside each feature, how far it has moved since the frame before.
+def _moved(rows: Floats, lengths: Sequence[int], newest: Floats) -> tuple[Floats, Floats]:
+    """The features rectified beside how far each has moved, and the new ``newest`` ones.
 
-    ``layout`` says where each feature stands in the state, which is laid out as PyTorch's.
+    ``rows`` (rows, features) of streams of these ``lengths`` one after the other; ``newest`` (1,
+    streams, features) are the frames before. Returns (rows, 2 * features).
     """
-
-    def __init__(self, layout: NDArray[np.intp]) -> None:
-        plain = np.array_equal(layout, np.arange(len(layout)))
-        self._layout = None if plain else layout
-
-    def __call__(
-        self, rows: Floats, lengths: Sequence[int], newest: Floats
-    ) -> tuple[Floats, Floats]:
-        """Features and their movement (rows, 2 * features), and the new ``newest`` frames.
-
-        ``rows`` of streams of these ``lengths`` one after the other; ``newest`` (1, streams,
-        features) are the frames before.
-        """
-        if not len(rows):
-            return np.empty((0, 2 * rows.shape[1]), np.float32), newest
-        before = newest[0] if self._layout is None else newest[0][:, self._layout]
-        if len(lengths) == 1:
-            previous = np.concatenate((before, rows[:-1]))
-            after = rows[-1:].copy()
-        else:
-            previous = np.empty_like(rows)
-            previous[1:] = rows[:-1]
-            streams = np.flatnonzero(lengths)
-            ends = np.cumsum(lengths)[streams]
-            previous[ends - np.asarray(lengths)[streams]] = before[streams]
-            after = before.copy()
-            after[streams] = rows[ends - 1]
-        movement = np.subtract(rows, previous, out=previous)
-        np.abs(movement, out=movement)
-        if self._layout is not None:
-            after = after[:, np.argsort(self._layout)]
-        return np.concatenate((rows, movement), axis=1), after[None]
+    if not len(rows):
+        return np.empty((0, 2 * rows.shape[1]), np.float32), newest
+    before = newest[0]
+    if len(lengths) == 1:
+        previous = np.concatenate((before, rows[:-1]))
+        after = rows[-1:].copy()
+    else:
+        previous = np.empty_like(rows)
+        previous[1:] = rows[:-1]
+        streams = np.flatnonzero(lengths)
+        ends = np.cumsum(lengths)[streams]
+        previous[ends - np.asarray(lengths)[streams]] = before[streams]
+        after = before.copy()
+        after[streams] = rows[ends - 1]
+    movement = np.subtract(rows, previous, out=previous)
+    np.abs(movement, out=movement)
+    return np.concatenate((np.maximum(rows, 0), movement), axis=1), after[None]
 
 
 #: The network's standard deviations lie between these: exp(-4) is .018, exp(0.5) is 1.6.

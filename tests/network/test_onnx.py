@@ -22,7 +22,7 @@ from streamer.network import onnx as exporting
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"movement": False}, {"dense": 0}, {"convolutions": (), "dense": 0, "layers": 1}],
+    [{}, {"movement": False}, {"convolutions": (), "dense": 0, "movement": False, "layers": 1}],
     ids=str,
 )
 def test_every_kind_of_network_is_exported(tmp_path: Path, changes: dict[str, object]) -> None:

@@ -29,10 +29,9 @@ def random_state(model: Model, seed: int, batch: int = 1) -> LstmState:
     [
         {},
         {"movement": False},
-        {"dense": 0},
         {"dense": 0, "movement": False},
         {"convolutions": (), "layers": 1},
-        {"convolutions": (), "dense": 0},
+        {"convolutions": (), "dense": 0, "movement": False},
     ],
     ids=str,
 )
