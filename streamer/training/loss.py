@@ -11,16 +11,15 @@ from streamer.training.recipe import LossConfig
 class Loss(nn.Module):
     """Concordance and likelihood of labels in time, sides of clips judged by quadrant.
 
-    A clip's side is judged from the mean of the estimates over it, by a logistic curve whose slope
-    and middle are learnt with the network and forgotten afterwards: where "happy" begins on one
-    dataset's scale need not be the 0 of another's.
+    A clip's side is judged from the mean of the estimates over it, by a logistic curve through 0,
+    so that the plane's quadrants are the clips'; its slope is learnt with the network and forgotten
+    afterwards.
     """
 
     def __init__(self, config: LossConfig) -> None:
         super().__init__()
         self.config = config
         self.slope = nn.Parameter(torch.full((2,), 6.0))
-        self.middle = nn.Parameter(torch.zeros(2))
 
     def forward(
         self,
@@ -45,7 +44,7 @@ class Loss(nn.Module):
         if len(sides):
             weight = weights[dynamic:, :, None]
             mean = (means[dynamic:] * weight).sum(1) / weight.sum(1).clamp(min=1.0)
-            logits = self.slope * (mean - self.middle)
+            logits = self.slope * mean
             entropy = nn.functional.binary_cross_entropy_with_logits(logits, sides)
             total = total + config.sides * entropy
             total = total + config.tags * (1 - _correlation(mean, tags)).sum()
