@@ -160,6 +160,7 @@ class Session:
             if self._fresh:
                 self._fresh = False
                 self._tracker.forget()
+                self._delivery.write(Notice(self._tracker.t, "a new song: judged afresh"))
             if isinstance(piece, Remark):
                 self._delivery.write(Notice(self._tracker.t, piece.message))
             elif isinstance(piece, Skipped):

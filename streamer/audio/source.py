@@ -55,6 +55,8 @@ class SourceInfo:
             "rate": self.sample_rate,
             "channels": self.channels,
         }
+        if self.start_s:
+            record["start_s"] = self.start_s
         if self.duration_s is not None:
             record["duration_s"] = self.duration_s
         return record

@@ -13,7 +13,7 @@ from streamer.cli.learning import learning, need_torch, progress_bars, read, son
 from streamer.errors import OutputError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
     from streamer.training.dataset import Clip
     from streamer.training.recipe import Recipe
@@ -131,20 +131,25 @@ def _ablations(
     out: Path,
     progress: Progress,
 ) -> None:
-    """The ablations part of the metrics."""
+    """The ablations part of the metrics, written anew after each variant."""
     from streamer.training.crossval import write_metrics
-    from streamer.training.experiments import ablations, read_ablations
+    from streamer.training.experiments import (
+        ABLATION_FOLD,
+        ABLATION_SEEDS,
+        ablation,
+        read_ablations,
+    )
 
-    recipes = {
-        name: read(recipe, changes, beside) for name, beside in read_ablations(variants).items()
-    }
-
-    def bar(name: str) -> Callable[[int, int], None]:
+    found: dict[str, Any] = {}
+    for name, beside in read_ablations(variants).items():
         task = progress.add_task(name, total=None)
-        return lambda done, total: progress.update(task, completed=done, total=total)
 
-    figures = ablations(recipes, clips, cache, out / "ablations", bar)
-    write_metrics(out / "metrics.json", "ablations", figures)
+        def bar(done: int, total: int, task: TaskID = task) -> None:
+            progress.update(task, completed=done, total=total)
+
+        found[name] = ablation(name, read(recipe, changes, beside), clips, cache, out, bar)
+        part = {"fold": ABLATION_FOLD, "seeds": list(ABLATION_SEEDS), "variants": found}
+        write_metrics(out / "metrics.json", "ablations", part)
 
 
 def _card(out: Path, directory: Path, recipe: str) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,29 +50,21 @@ def read_ablations(path: Path) -> dict[str, dict[str, Any]]:
     return record
 
 
-def ablations(
-    variants: dict[str, Recipe],
+def ablation(
+    name: str,
+    recipe: Recipe,
     clips: Sequence[Clip],
     cache: Path,
     out: Path,
-    progress: Callable[[str], Progress] | None = None,
+    progress: Progress | None = None,
 ) -> Figures:
-    """The figures of variants of a recipe on one fold, with two seeds."""
-    found: Figures = {}
-    for name, recipe in variants.items():
-        rows = crossval(
-            recipe,
-            clips,
-            cache,
-            out / name.replace(" ", "-").replace("/", "-"),
-            seeds=ABLATION_SEEDS,
-            folds=[ABLATION_FOLD],
-            progress=None if progress is None else progress(name),
-        )
-        own = [row for row in rows if row.predictor == "network" and row.t >= 0]
-        by_seed = [agreement([r for r in own if r.seed == seed]) for seed in ABLATION_SEEDS]
-        first = out / name.replace(" ", "-").replace("/", "-") / f"seed-{ABLATION_SEEDS[0]}"
-        model = load_model(first / f"fold-{ABLATION_FOLD}")
-        weights = sum(array.size for array in model.weights.values())
-        found[name] = {"weights": weights} | summarised(by_seed)
-    return {"fold": ABLATION_FOLD, "seeds": list(ABLATION_SEEDS), "variants": found}
+    """The figures of a variant of a recipe on one fold, with two seeds."""
+    folder = out / "ablations" / re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    rows = crossval(
+        recipe, clips, cache, folder, seeds=ABLATION_SEEDS, folds=[ABLATION_FOLD], progress=progress
+    )
+    own = [row for row in rows if row.predictor == "network" and row.t >= 0]
+    by_seed = [agreement([row for row in own if row.seed == seed]) for seed in ABLATION_SEEDS]
+    model = load_model(folder / f"seed-{ABLATION_SEEDS[0]}" / f"fold-{ABLATION_FOLD}")
+    weights = sum(array.size for array in model.weights.values())
+    return {"weights": weights} | summarised(by_seed)

@@ -7,7 +7,7 @@ import json
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -68,8 +68,10 @@ def prepare(
 
 
 def _name(path: Path, features: FeatureConfig) -> str:
+    # What becomes of the bands afterwards is no matter of theirs.
+    bands = replace(features, coefficients=features.filters, lifter=0, append_energy=False)
     status = path.stat()
-    facts = [str(path.resolve()), status.st_size, status.st_mtime_ns, asdict(features)]
+    facts = [str(path.resolve()), status.st_size, status.st_mtime_ns, asdict(bands)]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24] + ".npy"
 
 

@@ -100,6 +100,8 @@ def _teach(
     words = [whole_clip_words(recipe, songs)] if teachers.whole_clip else []
     if teachers.networks:
         words.append(_networks_words(recipe, songs, work, seed, stage))
+    if not words:
+        return None
     return {
         key: np.mean([word[key] for word in words], axis=0, dtype=np.float32) for key in words[0]
     }
