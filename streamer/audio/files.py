@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,7 +56,7 @@ class FileSource:
             raise
         self.info = SourceInfo(
             kind="file",
-            name=str(path),
+            name=os.fsencode(path).decode("utf-8", "replace"),  # not all file names are text
             sample_rate=rate,
             channels=int(self._file.channels),
             start_s=self._position / rate,
@@ -110,13 +111,12 @@ class FileSource:
         """Go to sample ``start``, or say that the file is not that long."""
         if start == 0:
             return
-        if self._length is not None and (start >= self._length or self._file.format != "MP3"):
+        if self._length is not None and (start >= self._length or self._can_seek()):
             if start < self._length:
-                self._position = int(self._file.seek(start))
+                self._seek(start, start_s)
                 return
         else:
-            # Seeking in MP3 is a guess by bit rate, off by any amount; decoding is exact, and
-            # passes an hour in a few seconds.
+            # Decoding is exact, and passes an hour in a few seconds.
             broken = False
             while self._position < start and not broken:
                 got, broken = self._decode(min(_CHUNK, start - self._position))
@@ -129,6 +129,21 @@ class FileSource:
             f"{self._path} is {length / self._file.samplerate:.1f} s long, so it cannot start at "
             f"{start_s:g} s: choose an earlier start"
         )
+
+    def _can_seek(self) -> bool:
+        # In MP3 it is a guess by bit rate, off by any amount; in a damaged Ogg file libsndfile
+        # 1.2.2 reads memory that is not its own, and the process dies.
+        return self._file.format not in {"MP3", "OGG"}
+
+    def _seek(self, start: int, start_s: float) -> None:
+        import soundfile
+
+        try:
+            self._position = int(self._file.seek(start))
+        except soundfile.SoundFileError as error:
+            raise AudioError(
+                f"{self._path} is damaged, so {start_s:g} s cannot be found in it: start at 0"
+            ) from error
 
     def _break_off(self, broken: bool) -> Remark | None:
         """The remark on a file that ended before its header, its log or its decoder says."""
@@ -189,7 +204,8 @@ def _open(path: Path) -> Any:
             return False
 
     try:
-        file = StraightThrough(path)
+        # soundfile would encode a name itself, and fail where it is no text.
+        file = StraightThrough(os.fsencode(path) if os.name == "posix" else path)
     except soundfile.SoundFileError as error:
         if kind := containers.kind(head):
             raise _broken_header(path, kind) from error

@@ -97,6 +97,7 @@ def command(
     from streamer.audio.files import FileSource
     from streamer.audio.pacing import Paced, SystemClock
     from streamer.cli.listen import listen
+    from streamer.cli.standard_error import libraries_silenced
 
     def open_source() -> Source:
         source: Source
@@ -107,7 +108,8 @@ def command(
         return Paced(source, speed or 1.0, SystemClock())
 
     inputs = () if str(file) == "-" else (file,)
-    return listen(open_source, Listening(**options), duration_s=stretch_s, inputs=inputs)
+    with libraries_silenced():
+        return listen(open_source, Listening(**options), duration_s=stretch_s, inputs=inputs)
 
 
 def _refuse_settled(ctx: click.Context, file: Path | None) -> None:

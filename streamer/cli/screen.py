@@ -105,7 +105,7 @@ def _console(options: Listening) -> Console | None:
 
 def _write(path: Path, text: str, mode: str) -> None:
     try:
-        with path.open(mode, encoding="utf-8") as file:
+        with path.open(mode, encoding="utf-8", errors="replace") as file:
             file.write(text)
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror}") from None

@@ -23,7 +23,8 @@ class JsonLines:
         """Write one line; notices, which are for people, are left out."""
         if isinstance(event, Notice):
             return
-        rest = memoryview(to_json(event).encode() + b"\n")
+        # A name that is no text (of a model's folder) must not end the session.
+        rest = memoryview(to_json(event).encode(errors="replace") + b"\n")
         try:
             while rest:
                 rest = rest[self._stream.write(rest) :]

@@ -144,4 +144,4 @@ class RotatingJsonLines:
 
 
 def _length(event: Event) -> int:
-    return len(to_json(event).encode()) + 1
+    return len(to_json(event).encode(errors="replace")) + 1
