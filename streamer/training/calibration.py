@@ -5,7 +5,6 @@ Both are fitted on songs that the network was not trained on (the inner split).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,8 +25,9 @@ _PLAIN = AxisCalibration(1.0, 0.0, 1.0)
 def calibrated(recipe: Recipe, fitted: Fitted, songs: Sequence[Song], name: str) -> Model:
     """The model of a fitted network, calibrated on ``songs``; as it came where there are none.
 
-    Offset and scale bring the estimates' mean to the labels' and their spread to the geometric
-    mean of what is best for the error (r times the labels') and for the concordance (the labels').
+    Offset and scale bring the estimates' mean to the labels' and their spread between what is best
+    for the error (r times the labels') and for the concordance (the labels'), three quarters of
+    the way to the latter on a logarithmic scale.
     The deviations are scaled until the 90 % interval holds 90 % of the labels.
     """
     plain = Model(name, _config(recipe, fitted, Calibration(_PLAIN, _PLAIN)), fitted.weights)
@@ -73,7 +73,7 @@ def _axis(
 ) -> AxisCalibration:
     r = max(pearson(means, labels) or 0.0, 0.1)
     spread = max(float(means.std()), 1e-3)
-    scale = round(min(max(math.sqrt(r) * float(labels.std()) / spread, 0.1), 3.0), 6)
+    scale = round(min(max(r**0.25 * float(labels.std()) / spread, 0.1), 3.0), 6)
     offset = round(float(labels.mean() - scale * means.mean()), 6)
     errors = np.abs(labels - np.clip(scale * means + offset, -1, 1)) / deviations
     widening = float(np.quantile(errors, 0.9)) / _NINETY

@@ -34,7 +34,7 @@ def whole_clip_words(recipe: Recipe, songs: Sequence[Song]) -> dict[tuple[str, s
     ``MissingExtraError`` without scikit-learn.
     """
     facts = np.array([statistics(recipe, song) for song in songs])
-    targets = np.array([_target(song) for song in songs])
+    targets = _targets(songs)
     judged = np.array([song.clip.sides is not None for song in songs])
     groups = {(song.clip.dataset, song.clip.group): 0 for song in songs}
     parts = {key: index % _PARTS for index, key in enumerate(sorted(groups))}
@@ -77,11 +77,23 @@ def statistics(recipe: Recipe, song: Song) -> Doubles:
     return np.concatenate(facts)
 
 
-def _target(song: Song) -> Doubles:
-    if song.clip.sides is None:
-        return np.asarray(song.clip.labels[song.clip.times > SCORED_FROM_S].mean(axis=0))
-    # A side is sure and coarse, the tags are fine and unsure.
-    return 0.4 * (np.array(song.clip.sides) - 0.5) + 0.4 * np.array(song.clip.tags)
+def _targets(songs: Sequence[Song]) -> Doubles:
+    """The mean label of each song, (songs, 2); of clips judged by quadrant, side and tags.
+
+    A side is sure and coarse, the tags are fine and unsure. Words have norms of their own (few are
+    rated as arousing), so the tags count relative to those of the other clips.
+    """
+    tags = np.array([song.clip.tags for song in songs if song.clip.tags is not None])
+    usual = tags.mean(axis=0) if len(tags) else np.zeros(2)
+    targets = []
+    for song in songs:
+        clip = song.clip
+        if clip.sides is None or clip.tags is None:
+            targets.append(clip.labels[clip.times > SCORED_FROM_S].mean(axis=0))
+        else:
+            sides = np.array(clip.sides) - 0.5
+            targets.append(0.4 * sides + 0.4 * (np.array(clip.tags) - usual))
+    return np.array(targets)
 
 
 def _regress(x: Doubles, y: Doubles, weights: Doubles, asked: Doubles) -> Doubles:
