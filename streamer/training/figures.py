@@ -140,9 +140,13 @@ def quadrant_figures(rows: Sequence[Row]) -> Figures:
     tags = np.array([[row.label_valence, row.label_arousal] for row in rows])
     right = (estimates >= 0) == (sides == 1)
     # Where "happy" begins on the other dataset's scale need not be 0: the middle of the clips of
-    # the same fold is told apart from the choice of 0.
+    # the other folds, judged by other networks, is told apart from the choice of 0.
     folds = np.array([row.fold for row in rows])
-    middle = np.array([np.median(estimates[folds == fold], axis=0) for fold in folds])
+    middles = {
+        fold: np.median(estimates[folds != fold] if len(set(folds)) > 1 else estimates, axis=0)
+        for fold in set(folds.tolist())
+    }
+    middle = np.array([middles[fold] for fold in folds.tolist()])
     centred = (estimates >= middle) == (sides == 1)
     return {
         "clips": len(rows),

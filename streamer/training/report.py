@@ -50,9 +50,15 @@ def quadrant_table(quadrants: Figures) -> str:
     rows = [
         ["right quadrant", number(quadrants["quadrant"])],
         *([f"{axis} side", number(quadrants["sides"][axis])] for axis in AXES),
-        ["right quadrant, middle of the fold as 0", number(quadrants["centred"]["quadrant"])],
+        [
+            "right quadrant, middle of the other folds as 0",
+            number(quadrants["centred"]["quadrant"]),
+        ],
         *(
-            [f"{axis} side, middle of the fold as 0", number(quadrants["centred"]["sides"][axis])]
+            [
+                f"{axis} side, middle of the other folds as 0",
+                number(quadrants["centred"]["sides"][axis]),
+            ]
             for axis in AXES
         ),
         *([f"r with the tags' {axis}", number(quadrants["r"][axis])] for axis in AXES),
