@@ -59,8 +59,13 @@ class FeatureConfig:
         rules = {
             "sample_rate must be between 4000 and 192000": 4000 <= self.sample_rate <= 192_000,
             "frame must be between 16 and 65536": 16 <= self.frame <= 65_536,
-            "hop must be between 1 and 65536": 1 <= self.hop <= 65_536,
+            # These bound the memory that a stream takes: a configuration may be anybody's.
+            "hop must be between 32 and 65536": 32 <= self.hop <= 65_536,
+            "hop must be at least a 64th of frame": 64 * self.hop >= self.frame,
             "fft_size must be between frame and 65536": self.frame <= self.fft_size <= 65_536,
+            "filters times fft_size must be at most 4194304": (
+                self.filters * self.fft_size <= 4_194_304
+            ),
             "filters must be between 2 and 512": 2 <= self.filters <= 512,
             "coefficients must be between 1 and filters": 1 <= self.coefficients <= self.filters,
             "the bands must lie between 0 and half the rate": (

@@ -21,6 +21,10 @@ from streamer.features.volume import VolumeConfig
 FORMAT = 1
 #: The largest network that a directory may ask for: bounds on what loading can allocate.
 _MOST_WEIGHTS = 16_000_000
+#: What a layer may hold of one frame, likewise of what listening can.
+_MOST_NUMBERS = 32_768
+#: Means and deviations of a feature beyond this have overflowed somewhere.
+_LARGEST = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,11 @@ class NetworkConfig:
             raise ValueError("at most 8 layers of a kind")
         if any(width < 1 for _, width in self.widths()):
             raise ValueError("a filter is wider than its input")
+        for (channels, _), (filters, width), layer in zip(
+            self.widths(), self.widths()[1:], self.convolutions, strict=False
+        ):
+            if width * max(filters, channels * layer.width) > _MOST_NUMBERS:
+                raise ValueError(f"a layer of more than {_MOST_NUMBERS} numbers a frame")
         if sum(math.prod(shape) for shape in self.shapes().values()) > _MOST_WEIGHTS:
             raise ValueError(f"more than {_MOST_WEIGHTS} weights")
 
@@ -112,8 +121,10 @@ class Normalisation:
     def __post_init__(self) -> None:
         if len(self.mean) != len(self.sd):
             raise ValueError("mean and sd must have the same length")
-        if any(value <= 1e-6 for value in self.sd):
-            raise ValueError("every sd must be above 1e-6")
+        if any(not 1e-6 < value <= _LARGEST for value in self.sd):
+            raise ValueError(f"every sd must be above 1e-6 and at most {_LARGEST:g}")
+        if any(abs(value) > _LARGEST for value in self.mean):
+            raise ValueError(f"every mean must be within {_LARGEST:g} of 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +187,9 @@ class ModelConfig:
 def parse(text: str) -> ModelConfig:
     """The configuration in ``text``; raises ``ModelError`` (a clause, without the path)."""
     try:
-        record = json.loads(text, parse_constant=_refuse_constant)
+        record = json.loads(
+            text, parse_constant=_refuse_constant, object_pairs_hook=_without_repetition
+        )
     except RecursionError:
         raise ModelError("config.json is nested too deeply") from None
     except ValueError as error:
@@ -195,6 +208,21 @@ def parse(text: str) -> ModelConfig:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a number")
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose names differ: of two values for one name, readers see different ones."""
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise ValueError("a name stands twice in an object")
+    if not all(map(_is_text, record)):
+        raise ValueError("a name holds half a character")
+    return record
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be written: JSON's escapes can tell of half a character alone."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _build(kind: Any, value: Any, where: str) -> Any:
@@ -218,7 +246,8 @@ def _build(kind: Any, value: Any, where: str) -> Any:
         wanted = (int, float)
     else:
         wanted = (kind,)
-    if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
+    fits = isinstance(value, wanted) and (kind is bool or not isinstance(value, bool))
+    if not fits or (isinstance(value, str) and not _is_text(value)):
         raise ModelError(f"{where} must be of type {getattr(kind, '__name__', 'str')}")
     if kind is float and isinstance(value, int | float):
         try:

@@ -73,9 +73,15 @@ def directory_of(model: str | Path | None = None) -> Path:
     named = list_models()
     if wanted in named:
         return named[wanted]
-    if not Path(wanted).is_dir():
+    try:
+        there = Path(wanted).is_dir()
+    except (OSError, ValueError):  # a name that no file system takes
+        there = False
+    if not there:
         known = ", ".join(named) or "none"
-        raise ModelError(f"there is no model {wanted!r}: name one of {known}, or a model directory")
+        raise ModelError(
+            f"there is no model {wanted[:200]!r}: name one of {known}, or a model directory"
+        )
     return Path(wanted)
 
 

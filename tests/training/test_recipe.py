@@ -60,7 +60,7 @@ def test_changes_by_dotted_name(recipe_file: Path) -> None:
         ("epochs = 3", "epochs = 3.5", "recipe.fit.epochs must be of type int"),
         ("movement = true", "movement = 1", "recipe.network.movement must be of type bool"),
         ("dropout = 0.2", "dropout = true", "recipe.fit.dropout must be of type float"),
-        ("hop = 800", "hop = 0", "hop must be between 1 and 65536"),
+        ("hop = 800", "hop = 0", "hop must be between 32 and 65536"),
         ("lstm = 8", "lstm = 99999", "layer sizes must be between 1 and 4096"),
         ("silence_db = -75.0", "", "recipe lacks 'silence_db'"),
         ("lstm = 8", "", "recipe.network lacks 'lstm'"),

@@ -134,7 +134,7 @@ def _serve(folder: Path) -> None:
     model = folder / "model"
     save_model(model, small_config(), random_weights(small_config()))
     made = seeds()
-    outputs = [tempfile.TemporaryFile(dir=folder) for _ in range(2)]
+    outputs = [tempfile.TemporaryFile(dir=folder) for _ in range(2)]  # noqa: SIM115
     for descriptor, file in enumerate(outputs, 1):
         os.dup2(file.fileno(), descriptor)
     options = ["--speed", "max", "--model", str(model), "--interval", "0.1"]

@@ -36,14 +36,17 @@ def test_the_mutations_are_many_and_the_same_each_time() -> None:
     assert len({content for _, content in spoilt} | set(made.values())) > 290
 
 
+START, END = b'{"type":"start"}\n', b'{"type":"end","t":1}\n'
+
+
 @pytest.mark.parametrize(
     ("code", "out", "said"),
     [
-        (0, b'{"type":"start"}\n{"type":"emotion","t":0.5,"valence":NaN}\n{"type":"end","t":1}\n', ""),
-        (0, b'{"type":"start"}\n{"type":"emotion","t":0.5,"valence":2}\n{"type":"end","t":1}\n', ""),
-        (0, b'{"type":"start"}\n{"type":"emotion","t":2}\n{"type":"end","t":1}\n', ""),
-        (0, b'{"type":"start"}\n{"type":"end","t":1}', ""),
-        (0, b'{"type":"start"}\n', ""),
+        (0, START + b'{"type":"emotion","t":0.5,"valence":NaN}\n' + END, ""),
+        (0, START + b'{"type":"emotion","t":0.5,"valence":2}\n' + END, ""),
+        (0, START + b'{"type":"emotion","t":2}\n' + END, ""),
+        (0, START + END[:-1], ""),
+        (0, START, ""),
         (0, b"", ""),
         (1, b"", ""),
         (1, b"", "streamer: one\nstreamer: two\n"),
@@ -52,12 +55,12 @@ def test_the_mutations_are_many_and_the_same_each_time() -> None:
         (-11, b"", ""),
         (2, b"", "streamer: one\n"),
     ],
-)  # fmt: skip
+)
 def test_the_judge_notices(code: int, out: bytes, said: str) -> None:
     """What the campaign looks for is found where it is."""
     assert fault_of(code, out, said) is not None
     assert fault_of(1, b"", "streamer: one sentence\n") is None
-    assert fault_of(0, b'{"type":"start"}\n{"type":"end","t":1}\n', "") is None
+    assert fault_of(0, START + END, "") is None
 
 
 def replayed(path: Path | str, model: Path, capture: pytest.CaptureFixture[bytes]) -> Any:
