@@ -113,8 +113,9 @@ class EmotionTracker:
         for begin in range(0, len(samples), most):
             piece = samples[begin : begin + most]
             if piece.dtype != np.float32:
-                # What is beyond float32's range becomes infinity, which is no sound either.
-                with np.errstate(over="ignore"):
+                # What is beyond float32's range becomes infinity, which is no sound either; a NaN
+                # that signals becomes one that does not.
+                with np.errstate(over="ignore", invalid="ignore"):
                     piece = piece.astype(np.float32)
             for part in split(piece):
                 if isinstance(part, Lost):
