@@ -14,7 +14,7 @@ from streamer.errors import OutputError
 from streamer.events import End, Estimate, Event, Gap, Start
 from streamer.sinks.delivery import Delivery
 from streamer.sinks.sink import Sink
-from streamer.stopping import Stop, Stopped
+from streamer.stopping import Abandoned, Stop, Stopped
 
 
 class Playback:
@@ -67,7 +67,7 @@ class Playback:
             end = self._show() or self._shown
         except Stopped:
             end = self._shown
-        except BrokenPipeError:
+        except (BrokenPipeError, Abandoned):
             raise
         except BaseException:
             self._delivery.write(self._shown)

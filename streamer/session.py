@@ -24,7 +24,7 @@ from streamer.events import End, Estimate, Gap, Notice, Start
 from streamer.latency import Latency
 from streamer.sinks.delivery import Delivery
 from streamer.sinks.sink import Sink
-from streamer.stopping import Stop, Stopped
+from streamer.stopping import Abandoned, Stop, Stopped
 from streamer.tracker import EmotionTracker
 
 
@@ -140,7 +140,7 @@ class Session:
                 self._listen()
             except Stopped:
                 pass
-            except BrokenPipeError:
+            except (BrokenPipeError, Abandoned):
                 raise
             except BaseException:
                 self._delivery.write(self._end())

@@ -12,6 +12,13 @@ class Stopped(Exception):  # noqa: N818 - not an error: somebody asked for it
     """Raised out of the wait for the next piece when the loop is told to stop."""
 
 
+class Abandoned(BaseException):
+    """Raised out of whatever is under way when the loop is told to stop and does not.
+
+    A line that nobody reads may be what it hangs at: no further one is written.
+    """
+
+
 class Stop:
     """The request to stop, and the wait that it may break off."""
 

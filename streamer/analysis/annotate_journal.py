@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -80,7 +81,8 @@ class Journal:
         """Let the journal go; ``remove`` it where its rows have reached their table."""
         if remove:
             self.path.unlink(missing_ok=True)
-        self._file.close()
+        with contextlib.suppress(OSError):  # a full disk: `add` has told of it
+            self._file.close()
 
     def _read(self, header: dict[str, Any]) -> None:
         end = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -19,7 +20,11 @@ from streamer.cli.screen import Screen
 from streamer.events import End
 from streamer.network.model import load_model
 from streamer.session import Session, TimedSource
+from streamer.stopping import Abandoned
 from streamer.tracker import EmotionTracker
+
+#: Two signals within this many seconds are one: shells and programs that wrap this one repeat them.
+_PATIENCE_S = 1.0
 
 
 class Running(Protocol):
@@ -72,7 +77,7 @@ def listen(
 
 def run(session: Running, out: Outputs) -> int:
     """Run a session or a playback to its end, and return the exit code."""
-    with signals(session) as caught:
+    with signals(session) as caught, contextlib.suppress(Abandoned):
         session.run()
     if caught:
         return TERMINATED if caught[0] == signal.SIGTERM else INTERRUPTED
@@ -81,10 +86,21 @@ def run(session: Running, out: Outputs) -> int:
 
 @contextlib.contextmanager
 def signals(session: Running) -> Iterator[list[int]]:
-    """Ctrl-C and SIGTERM end the session in order; the list tells which one came."""
+    """Ctrl-C and SIGTERM end the session in order; the list tells which one came.
+
+    Where that takes longer than ``_PATIENCE_S`` (a line is written to a pipe that nobody reads),
+    the next one ends it at once.
+    """
     caught: list[int] = []
+    first = 0.0
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a handler's shape
+        nonlocal first
+        now = time.monotonic()
+        if not caught:
+            first = now
+        elif now - first > _PATIENCE_S:
+            raise Abandoned
         caught.append(number)
         session.stop(interrupt=True)
 

@@ -7,6 +7,7 @@ argument are answered at once.
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import os
 import sys
@@ -34,6 +35,8 @@ COMMANDS = {
     "evaluate": "Judge a model on annotated music.",
 }
 
+#: What a write is answered with where the disk, the quota or the allowed size is exhausted.
+_NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 #: Exit codes beside click's own 2 for a wrong command line.
 FAILED, INTERRUPTED, TERMINATED = 1, 130, 143
 
@@ -122,6 +125,9 @@ def main(argv: list[str] | None = None) -> int:
     except Exception as error:
         if debug:
             raise
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            click.echo(f"streamer: the output cannot be written: {error.strerror}", err=True)
+            return FAILED
         click.echo(
             f"streamer: unexpected {type(error).__name__}: {error} (--debug shows where)", err=True
         )
