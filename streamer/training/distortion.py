@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from streamer.errors import AudioError
 
 Samples = NDArray[np.float32]
+#: Rooms of each reverberation time: sizes and places differ.
+ROOMS = 8
 #: Samples at a rate, with chance of their own, to samples of the same length.
 Distortion = Callable[[Samples, int, np.random.Generator], Samples]
 
@@ -61,17 +63,25 @@ def room(rt60: float) -> Distortion:
     """A rectangular room with that reverberation time, by image sources (Allen, Berkley 1979)."""
 
     def heard(samples: Samples, rate: int, random: np.random.Generator) -> Samples:
-        size = np.array([6.1, 4.7, 2.9]) * random.uniform(0.8, 1.3, 3)
-        source, ear = size * random.uniform(0.15, 0.45, 3), size * random.uniform(0.55, 0.85, 3)
-        nominal = rt60
-        response = impulse_response(size, source, ear, nominal, rate)
-        for _ in range(2):
-            # Eyring's formula makes image-source rooms ring too long: measured, and put right.
-            nominal *= rt60 / reverberation_time(response, rate)
-            response = impulse_response(size, source, ear, nominal, rate)
+        response = furnished(rt60, int(random.integers(ROOMS)), rate)
         return _as_loud_as(samples, scipy.signal.oaconvolve(samples, response)[: len(samples)])
 
     return heard
+
+
+@lru_cache(maxsize=64)
+def furnished(rt60: float, number: int, rate: int) -> NDArray[np.float64]:
+    """The impulse response of one of :data:`ROOMS` rooms with that reverberation time."""
+    random = np.random.default_rng([number, round(1000 * rt60)])
+    size = np.array([6.1, 4.7, 2.9]) * random.uniform(0.8, 1.3, 3)
+    source, ear = size * random.uniform(0.15, 0.45, 3), size * random.uniform(0.55, 0.85, 3)
+    nominal = rt60
+    response = impulse_response(size, source, ear, nominal, rate)
+    for _ in range(2):
+        # Eyring's formula makes image-source rooms ring too long: measured, and put right.
+        nominal *= rt60 / reverberation_time(response, rate)
+        response = impulse_response(size, source, ear, nominal, rate)
+    return response
 
 
 def pink_noise(snr_db: float) -> Distortion:
