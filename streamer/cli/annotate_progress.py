@@ -9,6 +9,7 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 from streamer.analysis.annotate_file import Annotation
+from streamer.cli.sentence import sentence
 
 
 class Progress:
@@ -61,9 +62,9 @@ class Progress:
         self._bar.start_task(self._task)
         self._bar.update(self._task, advance=size, done=self._done)
         if annotation.problem is not None:
-            self._console.print(f"streamer: skipped: {annotation.problem}")
+            self._console.print(f"streamer: skipped: {sentence(annotation.problem)}")
         for remark in annotation.remarks:
-            self._console.print(f"streamer: {name} {remark}")
+            self._console.print(f"streamer: {sentence(name)} {sentence(remark)}")
 
     def say(self, message: str) -> None:
         """Print a line about the run as a whole, unless quiet."""

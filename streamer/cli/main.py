@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 import streamer
+from streamer.cli.sentence import sentence
 from streamer.errors import StreamerError
 
 #: Command, the module that defines ``command``, and its line in ``--help``.
@@ -120,7 +121,7 @@ def main(argv: list[str] | None = None) -> int:
     except StreamerError as error:
         if debug:
             raise
-        click.echo(f"streamer: {error}", err=True)
+        click.echo(f"streamer: {sentence(error)}", err=True)
         return FAILED
     except Exception as error:
         if debug:
@@ -129,7 +130,8 @@ def main(argv: list[str] | None = None) -> int:
             click.echo(f"streamer: the output cannot be written: {error.strerror}", err=True)
             return FAILED
         click.echo(
-            f"streamer: unexpected {type(error).__name__}: {error} (--debug shows where)", err=True
+            f"streamer: unexpected {type(error).__name__}: {sentence(error)} (--debug shows where)",
+            err=True,
         )
         return FAILED
 

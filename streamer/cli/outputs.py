@@ -11,6 +11,7 @@ from typing import BinaryIO
 import click
 
 from streamer.cli.options import Listening
+from streamer.cli.sentence import sentence
 from streamer.errors import OutputError
 from streamer.events import Event, Notice
 from streamer.sinks.jsonl import JsonLines
@@ -53,7 +54,7 @@ class Outputs:
     def note_failure(self, error: OutputError) -> None:
         """Tell of a sink that gave up; the session goes on."""
         self.failed = True
-        click.echo(f"streamer: {error}; tracking goes on without it", err=True)
+        click.echo(f"streamer: {sentence(error)}; tracking goes on without it", err=True)
 
 
 class Notices:
@@ -62,7 +63,7 @@ class Notices:
     def write(self, event: Event) -> None:
         """Print a notice; everything else is for other sinks."""
         if isinstance(event, Notice):
-            click.echo(f"streamer: {event.message}", err=True)
+            click.echo(f"streamer: {sentence(event.message)}", err=True)
 
     def close(self) -> None:
         """Nothing to release."""

@@ -152,3 +152,18 @@ def test_a_file_name_that_is_no_text(
     code, out, said = replayed(path.replace("caf", "none"), model_directory, capfdbinary)
     assert (code, out) == (1, b"")
     assert said.startswith(b"streamer: no such file: ")
+
+
+def test_a_file_name_that_steers_terminals(
+    tmp_path: Path, model_directory: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Escape codes and line ends in a name are written out: one sentence, one line."""
+    path = tmp_path / "a\x1b]0;owned\x07\x1b[2J\nb.wav"
+    for content in (None, b"no sound", seeds()["s16.wav"][:20_000]):
+        if content is not None:
+            path.write_bytes(content)
+        _, out, said = replayed(path, model_directory, capfdbinary)
+        assert said.count(b"\n") == 1
+        assert said.startswith(b"streamer: ")
+        assert b"\x1b" not in said + out
+        assert b"\x07" not in said + out
