@@ -12,12 +12,15 @@ own metadata; this program shows in a page what a port to another language has t
 from __future__ import annotations
 
 import json
+import os
 import sys
 import wave
 from collections import deque
 
 import numpy as np
-import onnxruntime
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before it is imported: recent builds tell Microsoft
+import onnxruntime  # noqa: E402
 
 WINDOWS = {"hamming": np.hamming, "hann": np.hanning, "blackman": np.blackman}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,9 @@ from hypothesis import HealthCheck, settings
 from small_network import random_weights, small_config
 
 from streamer.network.model import Model, load_model, save_model
+
+# Whichever test imports ONNX Runtime first: it is not to tell anybody.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 settings.register_profile(
     "streamer",

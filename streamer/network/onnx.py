@@ -7,6 +7,7 @@ written. ``config.json`` travels in the graph's metadata, so that the file alone
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,9 @@ def graph(model: Model) -> Any:
 
 def session(blob: bytes) -> Any:
     """An ONNX Runtime session of one thread for a serialised graph."""
+    # Its builds of 2026 tell Microsoft of their use over HTTPS unless told not to beforehand, and
+    # keep a device's identity in the user's cache: nothing may leave the machine from here.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         import onnxruntime
     except ModuleNotFoundError:
