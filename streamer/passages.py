@@ -33,7 +33,7 @@ def replaced(document: str, passages: Mapping[str, str]) -> str:
         if len(pattern.findall(document)) != 1:
             raise ValueError(f"the document must have one passage {name!r} between its markers")
         before, rest = document.split(f"{begin}\n", 1)
-        after = rest.split(f"\n{end}", 1)[1]
+        after = rest.split(end, 1)[1]
         document = f"{before}{begin}\n{text.strip()}\n{end}{after}"
     return document
 

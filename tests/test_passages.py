@@ -20,6 +20,8 @@ def test_a_passage_is_replaced_between_its_markers() -> None:
     assert new == "before\n<!-- a:begin -->\nnew \\1 lines\n<!-- a:end -->\nafter\n"
     assert replaced(new, {"a": "new \\1 lines"}) == new
     assert names(new) == ["a"]
+    empty = "<!-- a:begin -->\n<!-- a:end -->\n"
+    assert replaced(empty, {"a": "text"}) == "<!-- a:begin -->\ntext\n<!-- a:end -->\n"
 
 
 @pytest.mark.parametrize(

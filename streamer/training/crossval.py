@@ -85,7 +85,8 @@ def crossval(
         if fold in chosen:
             rows += baseline_rows(recipe, inside, outside, fold)
     write_table(out / "out_of_fold.csv.gz", rows)
-    return rows
+    # As they were written, rounding and all: every figure follows from the file.
+    return read_table(out / "out_of_fold.csv.gz")
 
 
 _epochs: Any = None
@@ -135,7 +136,7 @@ def write_metrics(path: Path, part: str, figures: Figures) -> dict[str, Any]:
     record["schema"] = 1
     record[part] = rounded(figures)
     partial = path.with_name(path.name + ".partial")
-    text = json.dumps(record, indent=1, sort_keys=True, allow_nan=False)
+    text = json.dumps(record, indent=1, allow_nan=False)
     partial.write_text(text + "\n", encoding="utf-8")
     partial.replace(path)
     return dict(record)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from streamer.events import QUADRANTS
 from streamer.passages import markdown_table
 from streamer.training.figures import AXES, Figures
 
@@ -84,7 +85,7 @@ def time_table(over_time: Figures) -> str:
     """CCC as a function of the seconds since the stream began."""
     rows = [
         [f"{second} s", str(entry["labels"]), *(number(entry[axis]) for axis in AXES)]
-        for second, entry in over_time.items()
+        for second, entry in sorted(over_time.items(), key=lambda item: float(item[0]))
     ]
     return markdown_table(["after", "labels", *(f"{axis} CCC" for axis in AXES)], rows)
 
@@ -93,7 +94,7 @@ def movement_table(movement: Figures) -> str:
     """Correlation within excerpts of 15 s and more."""
     rows = [
         [axis, str(m["n"]), number(m["r"]), f"{number(m['low'])} to {number(m['high'])}"]
-        for axis, m in movement.items()
+        for axis, m in ((axis, movement[axis]) for axis in AXES)
     ]
     return markdown_table(["", "excerpts", "r within", "95 % interval"], rows)
 
@@ -122,16 +123,17 @@ def evaluation_text(figures: Figures) -> str:
 def confusion_table(confusion: Figures) -> str:
     """Which quadrant was found (columns) for the labels of each (rows), as shares of all labels."""
     rows = [
-        [f"labelled {name}", *(number(share) for share in row.values())]
-        for name, row in confusion.items()
+        [f"labelled {name}", *(number(confusion[name][found]) for found in QUADRANTS)]
+        for name in QUADRANTS
     ]
-    return markdown_table(["", *(f"found {name}" for name in confusion)], rows)
+    return markdown_table(["", *(f"found {name}" for name in QUADRANTS)], rows)
 
 
 def robustness_table(robustness: Figures) -> str:
     """CCC under each condition, and how far the estimates shift."""
     rows = []
-    for name, axes in robustness["conditions"].items():
+    conditions = sorted(robustness["conditions"].items(), key=lambda item: item[0] != "clean")
+    for name, axes in conditions:
         cells = [name]
         for axis in AXES:
             figures = axes[axis]
