@@ -20,7 +20,7 @@ from collections import deque
 import numpy as np
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before it is imported: recent builds tell Microsoft
-import onnxruntime  # noqa: E402
+import onnxruntime
 
 WINDOWS = {"hamming": np.hamming, "hann": np.hanning, "blackman": np.blackman}
 

@@ -24,6 +24,7 @@ _PINNED = (
 )
 #: A file whose worker died is tried once more: another program may have taken its memory.
 _TRIES = 2
+_ENDINGS = (signal.SIGINT, signal.SIGTERM)
 
 
 def cores() -> int:
@@ -96,7 +97,8 @@ class Processes:
         before = {name: os.environ.get(name) for name in _PINNED}
         os.environ.update(dict.fromkeys(_PINNED, "1"))
         try:
-            process.start()
+            with _signals_held():
+                process.start()
         finally:
             for name, value in before.items():
                 if value is None:
@@ -107,10 +109,28 @@ class Processes:
         return _Worker(process, ours)
 
 
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait: a worker that is cut off while it starts ends with a traceback.
+
+    The worker inherits this, and lets them come when it is ready for them.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # not on Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serve(connection: Connection, job: Job) -> None:
     """A worker's life: a path in, an annotation out, until the other end is closed."""
     # Ctrl-C reaches the whole group; the parent decides what becomes of the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
     # libmpg123 talks to standard error while it looks for its header; what matters is sent.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     with contextlib.suppress(EOFError, OSError):

@@ -153,8 +153,9 @@ def _of_exit(code: int, end: signal.Signals, said: bytes) -> list[str]:
     words = said.decode(errors="replace")
     if code == -end and end != signal.SIGKILL and not words:
         return []
-    # Before our first line Python itself answers Ctrl-C with a traceback.
-    if "Traceback" in words and "KeyboardInterrupt" not in words:
+    # Before our first line Python itself answers Ctrl-C with a traceback; and a worker that starts
+    # while its parent is killed complains.
+    if "Traceback" in words and "KeyboardInterrupt" not in words and end != signal.SIGKILL:
         return [words[-300:]]
     return []
 
