@@ -25,16 +25,6 @@ def test_a_dozen_random_moments(tmp_path: Path) -> None:
     assert sum(count for how, count in found.exits.items() if "killed" in how) >= 1, found.exits
 
 
-def test_a_training_that_is_killed_again_and_again(tmp_path: Path) -> None:
-    """Killed some way into every other epoch and resumed: the weights are the same, bit for bit."""
-    pytest.importorskip("torch", reason="training needs the extra `train`")
-    from kills_of_training import campaign
-
-    found = campaign([1], tmp_path, epochs=3)
-    assert found.faults == []
-    assert found.kills >= 1
-
-
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["INT", "TERM"]
 )
