@@ -17,7 +17,7 @@ from typing import Any
 
 from streamer.network.model import load_model
 from streamer.training.dataset import Clip
-from streamer.training.figures import Figures, five_fold
+from streamer.training.figures import Figures
 from streamer.training.judging import baseline_rows, clip_rows
 from streamer.training.material import Progress, Song, prepare
 from streamer.training.recipe import Recipe
@@ -140,11 +140,6 @@ def write_metrics(path: Path, part: str, figures: Figures) -> dict[str, Any]:
     partial.write_text(text + "\n", encoding="utf-8")
     partial.replace(path)
     return dict(record)
-
-
-def figures_of(table: Path) -> Figures:
-    """The five-fold figures of a table on disk."""
-    return five_fold(read_table(table))
 
 
 def rounded(value: Any) -> Any:
