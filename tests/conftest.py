@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,10 @@ from streamer.network.model import Model, load_model, save_model
 
 # Whichever test imports ONNX Runtime first: it is not to tell anybody.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+# A shell that runs the tests in the background has SIGINT ignored, and children inherit that: those
+# that are to be interrupted would run on for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(
     "streamer",
