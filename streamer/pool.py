@@ -24,9 +24,9 @@ class TrackerPool:
     >>> pool = TrackerPool(load_model())
     >>> left, right = pool.add(), pool.add(interval=0.25)
     >>> noise = np.random.default_rng(0).normal(0, 0.1, 8000).astype(np.float32)
-    >>> estimates = pool.push({left: noise, right: noise[:4000]})
+    >>> estimates = pool.push({left: noise, right: noise[:4800]})
     >>> [estimate.t for estimate in estimates[right]]
-    [0.25]
+    [0.3]
     >>> pool.remove(left).t
     0.5
     """
