@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from small_network import random_weights, small_config
+from tmux_terminal import Tmux
 
 from streamer.network.model import Model, load_model, save_model
 
@@ -60,3 +63,15 @@ def music(clip: Path) -> np.ndarray:
 
     samples, rate = soundfile.read(clip, start=12 * 44100, frames=12 * 44100, dtype="float32")
     return np.asarray(soxr.resample(samples.mean(axis=1), rate, 16000), dtype=np.float32)
+
+
+@pytest.fixture
+def tmux(tmp_path: Path) -> Iterator[Tmux]:
+    """A real terminal of 100 by 30 cells; its text can be read."""
+    if shutil.which("tmux") is None:
+        pytest.skip("tmux is not installed: what is seen cannot be read")
+    terminal = Tmux(tmp_path, (100, 30))
+    try:
+        yield terminal
+    finally:
+        terminal.run("kill-server")

@@ -109,9 +109,10 @@ def draw_reliability(directory: Path) -> None:
 
 
 def _facts(directory: Path) -> str:
-    config = load_model(directory).config
+    model = load_model(directory)
+    config = model.config
     features, network = config.features, config.network
-    weights = sum(array.size for array in load_model(directory).weights.values())
+    weights = sum(array.size for array in model.weights.values())
     layers = ", ".join(
         f"{layer.filters} filters of width {layer.width} (stride {layer.stride})"
         for layer in network.convolutions

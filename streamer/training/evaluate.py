@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 
-from streamer.network.model import Model, load_model
+from streamer.network.model import load_model
 from streamer.training.dataset import Clip
 from streamer.training.figures import Figures, agreement, calibration, movement, quadrant_figures
-from streamer.training.judging import clip_rows
+from streamer.training.judging import clip_rows, loaded
 from streamer.training.table import Row
 
 
@@ -39,12 +38,7 @@ def evaluate(directory: Path, clips: Sequence[Clip]) -> tuple[Figures, list[Row]
     return figures, rows
 
 
-@lru_cache(maxsize=1)
-def _loaded(directory: Path) -> Model:
-    return load_model(directory)
-
-
 def _judge(task: tuple[Path, Clip]) -> list[Row]:
     """The rows of one clip, in a worker process, which keeps the model that it has loaded."""
     directory, clip = task
-    return clip_rows(_loaded(directory), clip, 0, -1)
+    return clip_rows(loaded(directory), clip, 0, -1)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
-from streamer.network.model import Model
+from streamer.network.model import Model, load_model
 from streamer.training.baselines import constant, ridge
 from streamer.training.dataset import Clip
 from streamer.training.listening import listen_to, samples_of
@@ -65,3 +67,9 @@ def _row(
         float(label[1]),
         *(clip.sides or (-1, -1)),
     )
+
+
+@lru_cache(maxsize=1)
+def loaded(directory: Path) -> Model:
+    """The model of a directory; a worker process keeps the one that it has loaded."""
+    return load_model(directory)

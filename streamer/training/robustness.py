@@ -9,18 +9,18 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.network.model import Model, load_model
+from streamer.network.model import load_model
 from streamer.tracker import EmotionTracker
 from streamer.training.dataset import Clip
 from streamer.training.distortion import CONDITIONS, applause, speech
 from streamer.training.figures import AXES, Figures
+from streamer.training.judging import loaded
 from streamer.training.listening import Listened, listen_to, samples_of
 from streamer.training.metrics import SCORED_FROM_S, ccc
 
@@ -72,15 +72,10 @@ def robustness(clips: Sequence[Clip], out: Path, seed: int) -> Figures:
     return {"labels": len(labels), "songs": len(heard[CLEAN]), "conditions": figures}
 
 
-@lru_cache(maxsize=1)
-def _loaded(directory: Path) -> Model:
-    return load_model(directory)
-
-
 def _under_conditions(task: tuple[Path, Clip]) -> dict[str, _Heard]:
     """One clip, clean and under every condition, each with chance of its own."""
     directory, clip = task
-    model = _loaded(directory)
+    model = loaded(directory)
     rate = model.config.features.sample_rate
     samples = samples_of(clip.path, rate)
     scored = clip.times > SCORED_FROM_S

@@ -4,26 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
-import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tmux_terminal import Tmux
 
 from streamer.cli.main import main
-
-
-@pytest.fixture
-def tmux(tmp_path: Path) -> Iterator[Tmux]:
-    if shutil.which("tmux") is None:
-        pytest.skip("tmux is not installed: what is seen cannot be read")
-    terminal = Tmux(tmp_path, (100, 30))
-    try:
-        yield terminal
-    finally:
-        terminal.run("kill-server")
 
 
 @pytest.fixture

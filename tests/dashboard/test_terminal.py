@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import os
 import pty
-import shutil
 import signal
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator
 from pathlib import Path
 
 import pexpect
@@ -115,17 +113,6 @@ def test_no_terminal_means_no_keys(tmp_path: Path) -> None:
         cwd=DRIVER.parents[2],
     )
     assert done.stdout.strip() == "None"
-
-
-@pytest.fixture
-def tmux(tmp_path: Path) -> Iterator[Tmux]:
-    if shutil.which("tmux") is None:
-        pytest.skip("tmux is not installed: what is seen cannot be read")
-    terminal = Tmux(tmp_path, (100, 30))
-    try:
-        yield terminal
-    finally:
-        terminal.run("kill-server")
 
 
 def test_what_a_person_sees(tmux: Tmux, tmp_path: Path) -> None:
