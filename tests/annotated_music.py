@@ -53,9 +53,7 @@ carry = 0.5
 average = 0.9
 memory_s = 2.0
 calibration_share = 0.3
-
-[augmentation]
-mixing = 0.5
+second_share = 0.4
 """
 
 

@@ -65,12 +65,8 @@ class HybridNetwork(nn.Module):
                 current = torch.relu(current)
         return current
 
-    def forward(self, frames: Tensor, state: TorchState) -> tuple[Tensor, TorchState]:
-        """Outputs (batch, time, 4) of ``frames`` (batch, time, coefficients), and the new state.
-
-        Outputs are valence and arousal in [-1, 1] and their standard deviations, before the
-        calibration that the model directory adds.
-        """
+    def listen(self, frames: Tensor, state: TorchState) -> tuple[Tensor, TorchState]:
+        """What the LSTM makes of ``frames``: (batch, time, units), and the new state."""
         hidden, cell, newest = state
         current = self.convolve(frames)
         if self.config.movement:
@@ -78,9 +74,22 @@ class HybridNetwork(nn.Module):
             newest = current[:, -1:].transpose(0, 1)
             current = torch.cat([torch.relu(current), (current - previous).abs()], dim=-1)
         current, (hidden, cell) = self.lstm(self.dropout(current), (hidden, cell))
-        raw = self.head(self.dropout(current))
+        return self.dropout(current), (hidden, cell, newest)
+
+    def tell(self, heard: Tensor) -> Tensor:
+        """Outputs (batch, time, 4) of what ``listen`` gave.
+
+        Outputs are valence and arousal in [-1, 1] and their standard deviations, before the
+        calibration that the model directory adds.
+        """
+        raw = self.head(heard)
         means, deviations = raw[..., :2].tanh(), raw[..., 2:].clamp(*LOG_SD_RANGE).exp()
-        return torch.cat([means, deviations], dim=-1), (hidden, cell, newest)
+        return torch.cat([means, deviations], dim=-1)
+
+    def forward(self, frames: Tensor, state: TorchState) -> tuple[Tensor, TorchState]:
+        """Outputs (batch, time, 4) of ``frames`` (batch, time, coefficients), and the new state."""
+        heard, after = self.listen(frames, state)
+        return self.tell(heard), after
 
 
 def loaded(model: Model) -> HybridNetwork:

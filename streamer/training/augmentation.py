@@ -19,6 +19,7 @@ import scipy.signal
 from numpy.typing import NDArray
 
 from streamer.features.mfcc import FeatureConfig
+from streamer.training.voices import talks
 
 Bands = NDArray[np.float32]
 
@@ -29,24 +30,25 @@ class AugmentationConfig:
 
     ``equaliser``: a smooth random curve of ``equaliser_nepers`` (of power; 1 is 4.3 dB).
     ``loudspeaker``: a band limit between 60-400 Hz and 3-8 kHz, with a bumpy response. ``noise``:
-    coloured, sometimes modulated as speech is, at ``noise_snr_db`` from the lowest to the highest.
+    from the lowest to the highest of ``noise_snr_db`` under the music; a share ``voices`` of it are
+    people who talk, a share ``other_music`` two other songs, the rest has a random colour.
     ``reverberation``: an exponential tail of 0.2 to 1 s. ``pitch``: bands re-read up to
     ``pitch_semitones`` higher or lower. ``clipping``: the loud frames held down. ``mask``: a run
-    of bands flattened. ``mixing``: two songs at once, their labels weighed by their power.
-    ``stretch``: the tempo changed by up to this share.
+    of bands flattened. ``stretch``: the tempo changed by up to this share.
     """
 
     equaliser: float = 0.7
     equaliser_nepers: float = 0.5
     loudspeaker: float = 0.15
     noise: float = 0.35
-    noise_snr_db: tuple[float, ...] = (5.0, 40.0)
+    noise_snr_db: tuple[float, ...] = (0.0, 30.0)
+    voices: float = 0.4
+    other_music: float = 0.1
     reverberation: float = 0.25
     pitch: float = 0.5
     pitch_semitones: float = 2.0
     clipping: float = 0.15
     mask: float = 0.3
-    mixing: float = 0.0
     stretch: float = 0.15
 
 
@@ -58,6 +60,7 @@ class Augmentation:
         self._hop_s = features.hop / features.sample_rate
         self._preemphasis = features.preemphasis
         self._rate = features.sample_rate
+        self._features = features
         self._low, self._high = mel(features.low_hz), mel(features.high_hz)
         points = np.linspace(self._low, self._high, features.filters + 2)
         self._centres = hertz(points[1:-1])
@@ -89,8 +92,23 @@ class Augmentation:
         return changed
 
     def add_noise(self, bands: Bands, random: np.random.Generator) -> Bands:
-        """Noise of a random colour; a third of them swell and fade as voices do."""
-        batch, time, filters = bands.shape
+        """Coloured noise, talk, or other music, at a random distance under the sequence's own."""
+        batch = len(bands)
+        kind = random.random((batch, 1, 1))
+        noise = self._coloured(bands.shape, random)
+        if self.config.voices:
+            noise = np.where(kind < self.config.voices, self._talk(bands.shape, random), noise)
+        if self.config.other_music:
+            noise = np.where(kind > 1 - self.config.other_music, _others(bands, random), noise)
+        lowest_snr, highest_snr = self.config.noise_snr_db
+        snr = random.uniform(lowest_snr, highest_snr, (batch, 1, 1)) * math.log(10) / 10
+        noise += _total(bands) - _total(noise) - snr
+        noisy = _chosen(random, batch, self.config.noise)[:, :, None] > 0
+        return np.where(noisy, np.logaddexp(bands, noise), bands).astype(np.float32)
+
+    def _coloured(self, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float64]:
+        """Steady noise of a random colour; the colour of a third of them changes all the time."""
+        batch, time, filters = shape
         f = self._centres
         turn = 2 * math.pi * f / self._rate
         emphasis = np.log(1 + self._preemphasis**2 - 2 * self._preemphasis * np.cos(turn))
@@ -100,15 +118,25 @@ class Augmentation:
         # Wide bands average more of the noise, so they flicker less.
         flicker = 1 / np.sqrt(4 + 40 * np.linspace(0, 1, filters) ** 2)
         noise = colour[:, None] + random.standard_normal((batch, time, filters)) * flicker
-        knots = random.standard_normal((batch, max(2, time // 3))) * 1.2
-        places = np.linspace(0, knots.shape[1] - 1, time)
-        voice = np.stack([np.interp(places, np.arange(knots.shape[1]), row) for row in knots])
-        noise += (voice * _chosen(random, batch, 0.35))[..., None]
-        lowest_snr, highest_snr = self.config.noise_snr_db
-        snr = random.uniform(lowest_snr, highest_snr, (batch, 1, 1)) * math.log(10) / 10
-        noise += _total(bands) - _total(noise) - snr
-        noisy = _chosen(random, batch, self.config.noise)[:, :, None] > 0
-        return np.where(noisy, np.logaddexp(bands, noise), bands).astype(np.float32)
+        every = int(random.integers(1, 4))
+        knots = _smooth(random, batch * (time // every + 2), filters, 1.0, terms=8, mean=True)
+        knots = knots.reshape(batch, -1, filters) * random.uniform(0.3, 1.5, (batch, 1, 1))
+        before, share = np.divmod(np.arange(time) / every, 1)
+        at = before.astype(np.int64)
+        moving = knots[:, at] * (1 - share[:, None]) + knots[:, at + 1] * share[:, None]
+        return np.asarray(noise + moving * _chosen(random, batch, 0.35)[..., None])
+
+    def _talk(self, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float64]:
+        """Voices from some moment on, as some microphone hears them."""
+        batch, time, filters = shape
+        known = talks(self._features)
+        chosen, first = (
+            random.integers(len(known), size=batch),
+            random.integers(1 << 20, size=batch),
+        )
+        at = (first[:, None] + np.arange(time)) % known.shape[1]
+        talk = known[chosen[:, None], at] + _smooth(random, batch, filters, 0.8)[:, None]
+        return np.asarray(talk, dtype=np.float64)
 
     def reverberate(self, bands: Bands, random: np.random.Generator) -> Bands:
         """Power smeared forward in time, exponentially, beside the direct sound."""
@@ -160,13 +188,6 @@ class Augmentation:
         return np.where(hidden[:, None], flat, bands)
 
 
-def mix(bands: Bands, partners: NDArray[np.int64], share: NDArray[np.float32]) -> Bands:
-    """Each sequence with its partner at once: ``share`` (batch,) of the power is its own."""
-    levelled = bands - _total(bands)
-    own, other = np.log(share)[:, None, None], np.log1p(-share)[:, None, None]
-    return np.logaddexp(levelled + own, levelled[partners] + other).astype(np.float32)
-
-
 def mel(hz: NDArray[np.float64] | float) -> NDArray[np.float64]:
     """Hertz to mel, by python_speech_features' formula."""
     return np.asarray(2595 * np.log10(1 + np.asarray(hz) / 700))
@@ -182,13 +203,30 @@ def _chosen(random: np.random.Generator, batch: int, probability: float) -> NDAr
     return (random.random((batch, 1)) < probability).astype(np.float64)
 
 
+def _others(bands: Bands, random: np.random.Generator) -> NDArray[np.float64]:
+    """For each sequence two others of the batch at once, from another moment on."""
+    two = (
+        np.roll(bands[random.permutation(len(bands))], random.integers(bands.shape[1]), axis=1)
+        for _ in range(2)
+    )
+    return np.asarray(np.logaddexp(*two), dtype=np.float64)
+
+
 def _smooth(
-    random: np.random.Generator, batch: int, filters: int, size: float, terms: int = 6
+    random: np.random.Generator,
+    batch: int,
+    filters: int,
+    size: float,
+    terms: int = 6,
+    mean: bool = False,
 ) -> NDArray[np.float64]:
-    """Random curves over the bands (batch, filters): cosines of falling weight."""
-    k = np.arange(1, terms + 1)
+    """Random curves over the bands (batch, filters): cosines of falling weight.
+
+    Their mean is 0, unless ``mean`` asks for a random one.
+    """
+    k = np.arange(0 if mean else 1, terms + 1)
     place = (np.arange(filters) + 0.5) / filters
-    weights = random.standard_normal((batch, terms)) / np.sqrt(k) * size
+    weights = random.standard_normal((batch, len(k))) / np.sqrt(np.maximum(k, 1)) * size
     return np.asarray(weights @ np.cos(math.pi * k[:, None] * place))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.training.augmentation import Augmentation, mix
+from streamer.training.augmentation import Augmentation
 from streamer.training.material import Song
 from streamer.training.recipe import Recipe
 
@@ -24,7 +24,7 @@ class Batch:
 
     ``targets`` (batch, time, 2) and ``weights`` (batch, time): what is known of each frame, and
     whether it counts. ``sides`` and ``tags`` (batch - dynamic, 2) belong to the clips judged by
-    quadrant. ``taught`` (batch, time, 2): the teachers' word, if there are any.
+    quadrant. ``taught`` (dynamic, time, 2): the teachers' word on the others, if there are any.
     """
 
     bands: Floats
@@ -52,7 +52,6 @@ class Batches:
         self._length = round(fit.crop_s / hop_s) - 1
         self._settle = round(fit.settle_s / hop_s)
         self._stretch = recipe.augmentation.stretch
-        self._mixing = recipe.augmentation.mixing
         self._augmentation = Augmentation(recipe.augmentation, recipe.features)
         self._teachings = teachings
 
@@ -78,31 +77,17 @@ class Batches:
         bands: Floats = np.stack([crop[0] for crop in crops])
         targets: Floats = np.stack([crop[1] for crop in crops])
         weights: Floats = np.stack([crop[2] for crop in crops])
-        taught = None
+        taught, dynamic = None, self._of_dynamic
         if self._teachings is not None:
-            said = [self._teachings[song.clip.dataset, song.clip.song] for song in songs]
-            taught = np.stack([word[crop[3]] for word, crop in zip(said, crops, strict=True)])
-        dynamic = self._of_dynamic
+            taught = np.stack(
+                [
+                    self._teachings[song.clip.dataset, song.clip.song][crop[3]]
+                    for song, crop in zip(songs[:dynamic], crops, strict=False)
+                ]
+            )
         judged = [song.clip for song in songs[dynamic:]]
         sides = np.array([clip.sides for clip in judged], np.float32).reshape(-1, 2)
         tags = np.array([clip.tags for clip in judged], np.float32).reshape(-1, 2)
-        if random.random() < self._mixing:
-            # Partners of the same kind, so that each kind of label is mixed with its own.
-            partners = np.concatenate(
-                [random.permutation(dynamic), dynamic + random.permutation(len(judged))]
-            )
-            share = np.clip(random.beta(0.5, 0.5, len(songs)), 0.02, 0.98).astype(np.float32)
-            bands = mix(bands, partners, share)
-            wide = share[:, None, None]
-            targets = wide * targets + (1 - wide) * targets[partners]
-            weights = np.minimum(weights, weights[partners])
-            if taught is not None:
-                taught = wide * taught + (1 - wide) * taught[partners]
-            among, own = partners[dynamic:] - dynamic, share[dynamic:, None]
-            sides, tags = (
-                own * sides + (1 - own) * sides[among],
-                own * tags + (1 - own) * tags[among],
-            )
         bands = self._augmentation.apply(bands, random)
         return Batch(bands, dynamic, targets, weights, sides, tags, taught)
 

@@ -26,7 +26,7 @@ _TABLES: dict[str, tuple[tuple[str, ...], Callable[[Figures], str]]] = {
     "over-time": (("five_fold", "over_time"), report.time_table),
     "movement": (("five_fold", "movement"), report.movement_table),
     "confusion": (("five_fold", "confusion"), report.confusion_table),
-    "quadrants": (("five_fold", "quadrants"), report.quadrant_table),
+    "quadrants": (("five_fold", "quadrants"), report.judged_by_quadrant),
     "robustness": (("robustness",), report.robustness_table),
     "streams": (("streams",), report.streams_text),
     "not-music": (("not_music",), report.not_music_table),

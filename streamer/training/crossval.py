@@ -113,10 +113,26 @@ def _run(task: _Task) -> None:
 
     songs = prepare(task.clips, task.recipe.features, task.cache, processes=1)
     inside = [song for song in songs if song.clip.fold != task.fold]
-    train(task.recipe, inside, task.directory, seed=task.seed, stage=stage, resume=True)
-    model = load_model(task.directory)
+    second = task.directory / "second"
+    train(
+        task.recipe,
+        inside,
+        task.directory,
+        seed=task.seed,
+        second=second,
+        stage=stage,
+        resume=True,
+    )
     held_out = [clip for clip in task.clips if clip.fold == task.fold]
-    rows = [row for clip in held_out for row in clip_rows(model, clip, task.seed, task.fold)]
+    judged = [clip for clip in held_out if clip.sides is not None]
+    rows = []
+    for name, directory, clips in (
+        ("network", task.directory, held_out),
+        ("second head", second, judged),
+    ):
+        model = load_model(directory)
+        for clip in clips:
+            rows += clip_rows(model, clip, task.seed, task.fold, name)
     write_table(task.finished, rows)
 
 

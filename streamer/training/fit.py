@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from streamer.errors import DatasetError
-from streamer.features.mfcc import Mfcc
-from streamer.features.volume import Volume, VolumeState
+from streamer.features.volume import VolumeState
 from streamer.network.config import NetworkConfig, Normalisation
-from streamer.network.hybrid import HybridNetwork, TorchState
+from streamer.network.hybrid import TorchState
 from streamer.training.batches import Batch, Batches, Teachings
 from streamer.training.checkpoint import read_checkpoint, run_name, write_checkpoint
-from streamer.training.loss import Loss
+from streamer.training.learner import Learner, SecondHead
+from streamer.training.loss import loss
 from streamer.training.material import Song
 from streamer.training.recipe import Recipe
+from streamer.training.rows import Rows
 
 #: Told the epochs done, those in all, and the mean loss of the last.
 Report = Callable[[int, int, float], None]
@@ -31,41 +32,15 @@ Report = Callable[[int, int, float], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
-    """Averaged weights as ``weights.safetensors`` holds them, and what they expect as input."""
+    """Averaged weights as ``weights.safetensors`` holds them, and what they expect as input.
+
+    ``second`` is the head that was judged by quadrant, which the weights leave out.
+    """
 
     network: NetworkConfig
     normalisation: Normalisation
     weights: dict[str, NDArray[np.float32]]
-
-
-class Rows:
-    """Log bands to what the network is fed, by the very stages that listen live."""
-
-    def __init__(self, recipe: Recipe) -> None:
-        features = recipe.features
-        self._mfcc = Mfcc(features)
-        self._volume = Volume(
-            recipe.volume, features.hop / features.sample_rate, 1 / math.sqrt(features.filters)
-        )
-        self.initial = self._volume.initial()
-
-    def of(
-        self, bands: NDArray[np.floating], states: Sequence[VolumeState]
-    ) -> tuple[NDArray[np.float32], list[VolumeState]]:
-        """Rows (batch, time, coefficients) of ``bands`` (batch, time, filters), a state each."""
-        rows = self._mfcc.from_log_mel(bands.astype(np.float64))
-        levelled = [self._volume.level(row, at) for row, at in zip(rows, states, strict=True)]
-        stacked = np.stack([row for row, _ in levelled]).astype(np.float32)
-        return stacked, [state for _, state in levelled]
-
-    def normalisation(self, songs: Sequence[Song]) -> Normalisation:
-        """Mean and deviation of each coefficient over every third song."""
-        every = [self.of(song.bands[None], [self.initial])[0][0] for song in songs[::3]]
-        rows = np.concatenate(every).astype(np.float64)
-        return Normalisation(
-            tuple(np.round(rows.mean(axis=0), 6).tolist()),
-            tuple(np.round(np.maximum(rows.std(axis=0), 1e-3), 6).tolist()),
-        )
+    second: SecondHead
 
 
 def fit(
@@ -96,8 +71,10 @@ def fit(
             write_checkpoint(checkpoint, run.keep())
         if report is not None:
             report(run.done, run.epochs, mean_loss)
-    weights = {name: tensor.numpy().copy() for name, tensor in run.average.state_dict().items()}
-    return Fitted(run.network.config, run.normalisation, weights)
+    learnt = run.average.network
+    weights = {name: tensor.numpy().copy() for name, tensor in learnt.state_dict().items()}
+    second = run.average.second_head(Rows(recipe), songs)
+    return Fitted(learnt.config, run.normalisation, weights, second)
 
 
 class _Run:
@@ -121,14 +98,16 @@ class _Run:
         self._rows = Rows(recipe)
         self._batches = Batches(songs, recipe, teachings)
         self.normalisation = self._rows.normalisation(songs)
-        self.network = HybridNetwork(network, self.normalisation, config.dropout)
-        _remember(self.network, config.memory_s, recipe.features.hop / recipe.features.sample_rate)
-        self.average = copy.deepcopy(self.network)
-        self._loss = Loss(recipe.loss)
-        parameters = [*self.network.parameters(), *self._loss.parameters()]
+        hops_a_second = recipe.features.sample_rate / recipe.features.hop
+        self.learner = Learner(
+            network, self.normalisation, config.dropout, config.memory_s * hops_a_second
+        )
+        self.average = copy.deepcopy(self.learner)
+        self._loss = recipe.loss
+        parameters = list(self.learner.parameters())
         self._optimiser = torch.optim.AdamW(
             [
-                # Weight decay is for matrices: biases and the loss's own numbers stay free.
+                # Weight decay is for matrices: biases stay free.
                 {
                     "params": [p for p in parameters if p.ndim > 1],
                     "weight_decay": config.weight_decay,
@@ -151,7 +130,7 @@ class _Run:
 
     def epoch(self) -> float:
         """One pass over the songs; the mean loss."""
-        self.network.train()
+        self.learner.train()
         losses = [self._step(batch) for batch in self._batches.epoch(self._random)]
         self.done += 1
         return float(np.mean(losses))
@@ -164,9 +143,8 @@ class _Run:
             "steps": self._steps,
             "random": self._random.bit_generator.state,
             "torch_random": torch.get_rng_state(),
-            "network": self.network.state_dict(),
+            "learner": self.learner.state_dict(),
             "average": self.average.state_dict(),
-            "loss": self._loss.state_dict(),
             "optimiser": self._optimiser.state_dict(),
             "schedule": self._schedule.state_dict(),
             "carried": self._kept_states(),
@@ -183,9 +161,8 @@ class _Run:
         self.done, self._steps = kept["done"], kept["steps"]
         self._random.bit_generator.state = kept["random"]
         torch.set_rng_state(kept["torch_random"])
-        self.network.load_state_dict(kept["network"])
+        self.learner.load_state_dict(kept["learner"])
         self.average.load_state_dict(kept["average"])
-        self._loss.load_state_dict(kept["loss"])
         self._optimiser.load_state_dict(kept["optimiser"])
         self._schedule.load_state_dict(kept["schedule"])
         if kept["carried"] is not None:
@@ -195,30 +172,26 @@ class _Run:
     def _step(self, batch: Batch) -> float:
         state, volumes = self._begin(len(batch.bands))
         rows, volumes = self._rows.of(batch.bands, volumes)
-        outputs, after = self.network(torch.from_numpy(rows), state)
+        outputs, judged, after = self.learner(torch.from_numpy(rows), state)
         self._carried = [part.detach() for part in after], volumes
-        loss = self._loss(
-            outputs,
-            *(torch.from_numpy(a) for a in (batch.targets, batch.weights, batch.sides, batch.tags)),
-            None if batch.taught is None else torch.from_numpy(batch.taught),
-        )
+        total = loss(self._loss, outputs, judged, batch)
         self._optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        total.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.learner.parameters(), 1.0)
         self._optimiser.step()
         self._schedule.step()
         self._steps += 1
         # At the beginning the average would remember the random start.
         decay = min(self.config.average, self._steps / (self._steps + 20))
         with torch.no_grad():
-            pairs = zip(self.average.parameters(), self.network.parameters(), strict=True)
+            pairs = zip(self.average.parameters(), self.learner.parameters(), strict=True)
             for mean, current in pairs:
                 mean.lerp_(current, 1 - decay)
-        return float(loss.detach())
+        return float(total.detach())
 
     def _begin(self, size: int) -> tuple[TorchState, list[VolumeState]]:
         """The states that a batch begins in: fresh ones, and ends of other songs."""
-        state = self.network.initial(size)
+        state = self.learner.network.initial(size)
         volumes = [self._rows.initial] * size
         if self._carried is None:
             return state, volumes
@@ -230,21 +203,3 @@ class _Run:
         for index in np.flatnonzero(goes_on):
             volumes[index] = ended[order[index]]
         return (hidden, cell, newest), volumes
-
-
-def _remember(network: HybridNetwork, longest_s: float, hop_s: float) -> None:
-    """Begin the last layer's forget gates with memories from a frame to ``longest_s`` seconds.
-
-    Source: Tallec and Ollivier 2018, "Can recurrent neural networks warp time?".
-    """
-    if longest_s <= hop_s:
-        return
-    units, layer = network.config.lstm, network.config.layers - 1
-    with torch.no_grad():
-        forget = torch.rand(units) * math.log(longest_s / hop_s)
-        bias = getattr(network.lstm, f"bias_ih_l{layer}")
-        bias.zero_()
-        getattr(network.lstm, f"bias_hh_l{layer}").zero_()
-        bias[units : 2 * units] = forget
-        bias[:units] = -forget
-        network.head.bias[2:] = -1.6  # deviations begin near .2

@@ -5,56 +5,39 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from streamer.training.batches import Batch
 from streamer.training.recipe import LossConfig
 
 
-class Loss(nn.Module):
+def loss(config: LossConfig, outputs: Tensor, judged: Tensor, batch: Batch) -> Tensor:
     """Concordance and likelihood of labels in time, sides of clips judged by quadrant.
 
-    A clip's side is judged from the mean of the estimates over it, by a logistic curve through 0,
-    so that the plane's quadrants are the clips'; its slope is learnt with the network and forgotten
-    afterwards.
+    ``outputs`` (batch, time, 4) of the network, ``judged`` (batch, time, 2) of the second head.
+    Each kind of sequence is learnt by its own head. A clip's sides are judged from the mean over
+    it, by a logistic curve through 0.
     """
-
-    def __init__(self, config: LossConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.slope = nn.Parameter(torch.full((2,), 6.0))
-
-    def forward(
-        self,
-        outputs: Tensor,
-        targets: Tensor,
-        weights: Tensor,
-        sides: Tensor,
-        tags: Tensor,
-        taught: Tensor | None,
-    ) -> Tensor:
-        """The loss of ``outputs`` (batch, time, 4); shapes as in ``streamer.training.batches``."""
-        config, dynamic = self.config, len(outputs) - len(sides)
-        means, deviations = outputs[..., :2], outputs[..., 2:]
-        total = outputs.new_zeros(())
-        if dynamic:
-            weight = weights[:dynamic, :, None].expand(-1, -1, 2)
-            mean, target, sd = means[:dynamic], targets[:dynamic], deviations[:dynamic]
-            total = total + config.concordance * discordance(mean, target, weight)
-            likelihood = sd.log() + (target - mean).square() / (2 * sd.square())
-            counted = weight[..., 0].sum().clamp(min=1.0)
-            total = total + config.likelihood * (weight * likelihood).sum() / counted
-        if len(sides):
-            weight = weights[dynamic:, :, None]
-            mean = (means[dynamic:] * weight).sum(1) / weight.sum(1).clamp(min=1.0)
-            logits = self.slope * mean
-            entropy = nn.functional.binary_cross_entropy_with_logits(logits, sides)
-            total = total + config.sides * entropy
-            total = total + config.tags * (1 - _correlation(mean, tags)).sum()
-        if taught is not None:
-            weight = weights[..., None].expand(-1, -1, 2)
-            for part, share in ((slice(dynamic), 1.0), (slice(dynamic, None), 0.5)):
-                if len(means[part]):
-                    apart = discordance(means[part], taught[part], weight[part])
-                    total = total + config.teachers * share * apart
-        return total
+    dynamic = batch.dynamic
+    weights = torch.from_numpy(batch.weights)[..., None]
+    total = outputs.new_zeros(())
+    if dynamic:
+        mean, sd = outputs[:dynamic, :, :2], outputs[:dynamic, :, 2:]
+        target = torch.from_numpy(batch.targets[:dynamic])
+        weight = weights[:dynamic].expand(-1, -1, 2)
+        total = total + config.concordance * discordance(mean, target, weight)
+        likelihood = sd.log() + (target - mean).square() / (2 * sd.square())
+        counted = weight[..., 0].sum().clamp(min=1.0)
+        total = total + config.likelihood * (weight * likelihood).sum() / counted
+        if batch.taught is not None:
+            taught = torch.from_numpy(batch.taught)
+            total = total + config.teachers * discordance(mean, taught, weight)
+    if len(batch.sides):
+        weight = weights[dynamic:]
+        clip = (judged[dynamic:] * weight).sum(1) / weight.sum(1).clamp(min=1.0)
+        sides, tags = torch.from_numpy(batch.sides), torch.from_numpy(batch.tags)
+        entropy = nn.functional.binary_cross_entropy_with_logits(clip, sides)
+        total = total + config.sides * entropy
+        total = total + config.tags * (1 - _correlation(clip, tags)).sum()
+    return total
 
 
 def discordance(estimates: Tensor, labels: Tensor, weight: Tensor) -> Tensor:

@@ -26,9 +26,9 @@ class LossConfig:
     """Weights of the loss's parts.
 
     ``concordance``: 1 - CCC of each axis over the batch. ``likelihood``: Gaussian negative log
-    likelihood, which the deviations learn from. ``sides``: cross-entropy of the sides of each axis
-    of clips judged by quadrant. ``tags``: 1 - r with those clips' coarse numbers. ``teachers``:
-    1 - CCC with the teachers' mean.
+    likelihood, which the deviations learn from. ``teachers``: 1 - CCC with the teachers' mean.
+    Of the second head, for clips judged by quadrant: ``sides``: cross-entropy of each axis's side;
+    ``tags``: 1 - r with those clips' coarse numbers.
     """
 
     concordance: float = 1.0
@@ -47,7 +47,9 @@ class FitConfig:
     sequence begins in the state in which another song ended. ``average``: decay of the moving
     average of the weights, which is what is kept. ``memory_s``: forget gates begin with memories
     up to this long (Tallec and Ollivier 2018). ``calibration_share`` of the songs are kept from
-    training to calibrate the outputs on.
+    training to calibrate the outputs on. ``second_share``: how much of the estimate is the word of
+    the second head, which learns from clips judged by quadrant; the rest is that of the labels in
+    time.
     """
 
     epochs: int
@@ -62,6 +64,7 @@ class FitConfig:
     average: float
     memory_s: float
     calibration_share: float
+    second_share: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ from streamer.errors import DatasetError
 from streamer.network.model import Model, load_model, save_model
 from streamer.training.batches import Floats
 from streamer.training.calibration import calibrated, judge
-from streamer.training.fit import Report, Rows, fit
+from streamer.training.fit import Report, fit
 from streamer.training.material import Song
 from streamer.training.recipe import Recipe
+from streamer.training.rows import Rows
 from streamer.training.teachers import whole_clip_words
 
 #: Makes the report of a stage ("teacher 1 of 3", "network") of a run.
@@ -47,14 +48,16 @@ def train(
     directory: Path,
     *,
     seed: int,
+    second: Path | None = None,
     stage: Stage = lambda _: None,
     resume: bool = False,
 ) -> Model:
     """Train on ``songs`` and write a model directory, which is returned loaded.
 
-    Raises ``DatasetError`` where there is nothing to learn from, or ``directory`` holds an
-    unfinished run and ``resume`` was not asked for. A finished directory is loaded as it is when
-    resuming.
+    ``second`` is a directory for the same network with the second head's word alone: how a clip
+    would be judged by quadrant. Raises ``DatasetError`` where there is nothing to learn from, or
+    ``directory`` holds an unfinished run and ``resume`` was not asked for. A finished directory is
+    loaded as it is when resuming.
     """
     if not songs:
         raise DatasetError("there are no songs to train on")
@@ -75,12 +78,17 @@ def train(
         checkpoint=work / "network.pt",
         report=stage("network"),
     )
-    model = calibrated(recipe, fitted, kept_back, directory.name)
     by_dataset: dict[str, list[str]] = {}
     for song in songs:  # those calibrated on are known to the model too
         by_dataset.setdefault(song.clip.dataset, []).append(song.clip.song)
     known = {name: tuple(members) for name, members in by_dataset.items()}
-    save_model(directory, dataclasses.replace(model.config, songs=known), model.weights)
+    # What there is nothing to learn from has no say.
+    kinds = {song.clip.sides is None for song in learnt}
+    share = recipe.fit.second_share if len(kinds) == 2 else float(not kinds.pop())
+    for where, part in ((second, 1.0), (directory, share)):
+        if where is not None:
+            model = calibrated(recipe, fitted, kept_back, where.name, part)
+            save_model(where, dataclasses.replace(model.config, songs=known), model.weights)
     for file in work.iterdir():
         file.unlink()
     work.rmdir()
@@ -90,12 +98,13 @@ def train(
 def _teach(
     recipe: Recipe, songs: Sequence[Song], work: Path, seed: int, stage: Stage
 ) -> dict[tuple[str, str], Floats] | None:
-    """The mean of the teachers' words on every frame of every song; None without teachers.
+    """The teachers' mean word on every frame of every song with labels; None without teachers.
 
     No teacher is heard on a song that it was fitted to.
     """
     teachers = recipe.teachers
-    if teachers is None:
+    songs = [song for song in songs if song.clip.sides is None]
+    if teachers is None or not songs:
         return None
     words = [whole_clip_words(recipe, songs)] if teachers.whole_clip else []
     if teachers.networks:

@@ -14,6 +14,16 @@ from streamer.training.material import Song, prepare
 from streamer.training.recipe import Recipe, read_recipe
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Sums in another order would be other sums."""
+    try:
+        import torch
+    except ModuleNotFoundError:
+        return
+    torch.set_num_threads(1)
+
+
 def wide(path: Path, labels: dict[str, dict[int, float]]) -> None:
     """A table in DEAM's wide form: empty cells where a song has no label."""
     times = sorted({time for cells in labels.values() for time in cells})

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.training.augmentation import Augmentation, AugmentationConfig, hertz, mel, mix
+from streamer.training.augmentation import Augmentation, AugmentationConfig, hertz, mel
 from streamer.training.batches import Batches
 from streamer.training.material import Song
 from streamer.training.recipe import Recipe
@@ -103,19 +103,6 @@ def test_noise_and_rooms_only_fill(recipe: Recipe, seed: int) -> None:
     whole, other = (room.reverberate(b, random(seed)) for b in (before, changed))
     np.testing.assert_allclose(whole[:, :20], other[:, :20], atol=1e-5)
     assert np.abs(whole[:, 20:] - other[:, 20:]).max() > 0.01
-
-
-def test_two_songs_at_once() -> None:
-    """Powers add up, each song's as its share of one whole: whatever their volumes were."""
-    before = bands(4).astype(np.float64)
-    partners = np.array([1, 2, 3, 4, 0])
-    share = np.array([0.1, 0.3, 0.5, 0.7, 0.9], np.float32)
-    power = np.exp(before) / np.exp(before).sum(axis=(1, 2), keepdims=True)
-    own = share[:, None, None]
-    mixed = np.exp(mix(before.astype(np.float32), partners, share).astype(np.float64))
-    np.testing.assert_allclose(mixed, own * power + (1 - own) * power[partners], rtol=1e-3)
-    louder = mix((before + 3).astype(np.float32), partners, share)
-    np.testing.assert_allclose(np.exp(louder), mixed, rtol=1e-3)
 
 
 def test_mel_and_back() -> None:

@@ -71,14 +71,15 @@ def test_every_song_is_judged_by_a_network_that_never_heard_it(
 
 
 def test_the_table_has_a_row_a_label(rows: list[Row], excerpts: Path) -> None:
-    """The network and both baselines answer for the same labels; clips once each."""
+    """The network and both baselines answer for the same labels; each head for every clip."""
     labels = sum(len(clip.times) for clip in read_dataset(excerpts).clips)
     for predictor in ("network", "constant", "ridge"):
         own = [row for row in rows if row.predictor == predictor and row.t >= 0]
         assert len(own) == labels == 12 * 14
-    clips = [row for row in rows if row.t < 0]
-    assert len(clips) == FEW_CLIPS
-    assert {row.side_valence for row in clips} == {0, 1}
+    for predictor in ("network", "second head"):
+        clips = [row for row in rows if row.predictor == predictor and row.t < 0]
+        assert len(clips) == FEW_CLIPS
+        assert {row.side_valence for row in clips} == {0, 1}
     # The constant is the mean of the other folds' songs: one value a fold.
     constant = {(row.fold, row.valence) for row in rows if row.predictor == "constant"}
     assert len(constant) == 3

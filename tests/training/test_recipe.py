@@ -18,8 +18,8 @@ def test_a_recipe_is_read_to_the_last_field(recipe: Recipe) -> None:
     assert recipe.network.convolutions == (Convolution(filters=4, width=3, stride=2),)
     assert recipe.features.hop == 800
     assert recipe.silence_db == -75.0
-    assert recipe.augmentation.mixing == 0.5
-    assert recipe.augmentation.noise_snr_db == (5.0, 40.0)
+    assert recipe.fit.second_share == 0.4
+    assert recipe.augmentation.noise_snr_db == (0.0, 30.0)
     assert recipe.teachers is None
     assert recipe.loss.concordance == 1.0
 
@@ -27,7 +27,7 @@ def test_a_recipe_is_read_to_the_last_field(recipe: Recipe) -> None:
 def test_every_shipped_recipe_can_be_read() -> None:
     """Each file in the package, by its name; its network is no larger than a model may be."""
     names = [path.stem for path in RECIPES.glob("*.toml")]
-    assert "hybrid-1" in names
+    assert "hybrid-2" in names
     for name in names:
         recipe = read_recipe(name)
         assert recipe.network.coefficients == recipe.features.coefficients
@@ -85,7 +85,7 @@ def test_a_wrong_recipe_is_a_sentence(tmp_path: Path, old: str, new: str, said: 
 
 def test_no_recipe(tmp_path: Path) -> None:
     """An unknown name is answered with the shipped ones."""
-    with pytest.raises(DatasetError, match=r"there is no recipe mozart: .* hybrid-1"):
+    with pytest.raises(DatasetError, match=r"there is no recipe mozart: .* hybrid-2"):
         read_recipe("mozart")
     with pytest.raises(DatasetError, match="there is no recipe"):
         read_recipe(tmp_path / "gone.toml")

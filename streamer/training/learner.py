@@ -1,0 +1,92 @@
+"""What is trained: the network, and a second head on the same LSTM that is judged by quadrant."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from streamer.network.config import NetworkConfig, Normalisation
+from streamer.network.hybrid import HybridNetwork, TorchState
+from streamer.training.material import Song
+from streamer.training.rows import Rows
+
+Floats = NDArray[np.float32]
+#: A stream is heard so long before what is said of it counts, in seconds.
+_SETTLED_S = 3.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SecondHead:
+    """What judges by quadrant: ``weight`` (2, units) and ``bias`` (2,), positive and high above 0.
+
+    ``spread`` (2,) is the deviation over songs of what it says, ``first`` (2,) that of what the
+    network's own head says before its tanh.
+    """
+
+    weight: Floats
+    bias: Floats
+    spread: Floats
+    first: Floats
+
+
+class Learner(nn.Module):
+    """The network and the second head: two tasks that share all but the last layer.
+
+    Labels in time and quadrants of clips mean different things by valence, and neither scale is
+    bent to the other (multi-task learning: Caruana 1997).
+    """
+
+    def __init__(
+        self,
+        config: NetworkConfig,
+        normalisation: Normalisation,
+        dropout: float,
+        memory: float,
+    ) -> None:
+        """``memory``: the longest that forget gates begin with, in frames; 0 leaves them."""
+        super().__init__()
+        self.network = HybridNetwork(config, normalisation, dropout)
+        self.second = nn.Linear(config.lstm, 2)
+        if memory > 1:
+            self._remember(memory)
+
+    def forward(self, rows: Tensor, state: TorchState) -> tuple[Tensor, Tensor, TorchState]:
+        """The network's outputs (batch, time, 4), the second head's (batch, time, 2), the state."""
+        heard, after = self.network.listen(rows, state)
+        return self.network.tell(heard), self.second(heard), after
+
+    def _remember(self, longest: float) -> None:
+        """Begin the last layer's forget gates with memories from a frame to ``longest`` frames.
+
+        Source: Tallec and Ollivier 2018, "Can recurrent neural networks warp time?".
+        """
+        units, layer = self.network.config.lstm, self.network.config.layers - 1
+        with torch.no_grad():
+            forget = torch.rand(units) * math.log(longest)
+            bias = getattr(self.network.lstm, f"bias_ih_l{layer}")
+            bias.zero_()
+            getattr(self.network.lstm, f"bias_hh_l{layer}").zero_()
+            bias[units : 2 * units] = forget
+            bias[:units] = -forget
+            self.network.head.bias[2:] = -1.6  # deviations begin near .2
+
+    def second_head(self, rows: Rows, songs: Sequence[Song]) -> SecondHead:
+        """The second head, and how far both spread over every third song."""
+        self.eval()
+        said = []
+        with torch.no_grad():
+            for song in songs[::3]:
+                fed, _ = rows.of(song.bands[None], [rows.initial])
+                heard, _ = self.network.listen(torch.from_numpy(fed), self.network.initial())
+                settled = song.ends > min(_SETTLED_S, song.ends[-1] / 2)
+                heard = heard[:, torch.from_numpy(settled)].mean(1)
+                said.append(torch.cat([self.network.head(heard)[:, :2], self.second(heard)], 1))
+        spread = torch.cat(said).std(0, correction=0).clamp(min=1e-3).numpy()
+        weight, bias = (part.detach().numpy().copy() for part in self.second.parameters())
+        return SecondHead(weight, bias, spread[2:], spread[:2])

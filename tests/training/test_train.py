@@ -1,0 +1,217 @@
+"""From songs to a model directory, whatever interrupts it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="training needs the extra `train`")
+
+
+from streamer.errors import DatasetError, StreamerError
+from streamer.network.config import NetworkConfig
+from streamer.network.model import load_model
+from streamer.training.calibration import judge
+from streamer.training.dataset import Clip
+from streamer.training.fit import fit
+from streamer.training.listening import listen_to, samples_of
+from streamer.training.material import Song, prepare
+from streamer.training.recipe import Recipe, TeacherConfig
+from streamer.training.rows import Rows
+from streamer.training.train import inner_split, train
+
+
+class KilledError(Exception):
+    pass
+
+
+@pytest.fixture(scope="module")
+def taught(recipe: Recipe) -> Recipe:
+    """The recipe with both kinds of teachers."""
+    network: NetworkConfig = dataclasses.replace(recipe.network, lstm=4)
+    return dataclasses.replace(
+        recipe,
+        fit=dataclasses.replace(recipe.fit, epochs=2),
+        teachers=TeacherConfig(whole_clip=True, networks=2, network=network),
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(taught: Recipe, songs: list[Song], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model directory."""
+    directory = tmp_path_factory.mktemp("trained") / "my-model"
+    stages: list[str] = []
+
+    def stage(name: str) -> None:
+        stages.append(name)
+
+    model = train(taught, songs, directory, seed=3, stage=stage)
+    assert stages == ["teacher 1 of 2", "teacher 2 of 2", "network"]
+    assert model.name == "my-model"
+    return directory
+
+
+def test_a_trained_directory_loads_and_lists_its_songs(
+    trained: Path, songs: list[Song], clips: list[Clip], taught: Recipe
+) -> None:
+    """Config and weights, nothing unfinished; the songs by dataset, those calibrated on too."""
+    assert sorted(path.name for path in trained.iterdir()) == ["config.json", "weights.safetensors"]
+    model = load_model(trained)
+    for dataset in ("songs", "clips"):
+        known = {clip.song for clip in clips if clip.dataset == dataset}
+        assert set(model.config.songs[dataset]) == known
+        assert len(known) == len(model.config.songs[dataset])
+    assert model.config.features == taught.features
+    assert model.config.silence_db == taught.silence_db
+    assert model.config.calibration.arousal.sd_scale != 1
+    heard = listen_to(model, samples_of(songs[0].clip.path, 16_000))
+    assert heard.outputs.shape == (len(songs[0].bands), 4)
+    assert heard.outputs[:, :2].std() > 0
+
+
+def test_both_heads_can_be_had(recipe: Recipe, songs: list[Song], tmp_path: Path) -> None:
+    """The second head's directory differs in its head alone; one kind of songs leaves no choice."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    model = train(recipe, songs, first, seed=3, second=second)
+    other = load_model(second)
+    assert other.config.songs == model.config.songs
+    different = {n for n in model.weights if not np.array_equal(model.weights[n], other.weights[n])}
+    assert different == {"head.weight", "head.bias"}
+    for kind in (True, False):
+        some = [song for song in songs if (song.clip.sides is None) == kind]
+        alone = tmp_path / f"alone-{kind}"
+        both = tmp_path / f"both-{kind}"
+        made = train(recipe, some, alone, seed=3, second=both).weights["head.weight"]
+        assert np.array_equal(made, load_model(both).weights["head.weight"]) is not kind
+
+
+def test_training_and_listening_hear_the_same(
+    trained: Path, songs: list[Song], taught: Recipe
+) -> None:
+    """What training feeds and what a live tracker feeds give the same estimates, to float16."""
+    model = load_model(trained)
+    for song in songs[:3]:
+        live = listen_to(model, samples_of(song.clip.path, 16_000))
+        offline = judge(model, Rows(taught), song)
+        np.testing.assert_allclose(live.times, song.ends)
+        np.testing.assert_allclose(live.outputs, offline, atol=0.02)
+
+
+def test_a_run_that_was_killed_goes_on(
+    trained: Path, taught: Recipe, songs: list[Song], tmp_path: Path
+) -> None:
+    """Killed while the second teacher learns, then resumed: the same weights and calibration."""
+
+    def stage(name: str) -> Any:
+        def report(done: int, total: int, loss: float) -> None:
+            if name == "teacher 2 of 2" and done == 1:
+                raise KilledError
+
+        return report
+
+    directory = tmp_path / "my-model"
+    with pytest.raises(KilledError):
+        train(taught, songs, directory, seed=3, stage=stage)
+    assert (directory / "unfinished").is_dir()
+    with pytest.raises(DatasetError, match="holds an unfinished run: give --resume"):
+        train(taught, songs, directory, seed=3)
+    with pytest.raises(StreamerError):
+        load_model(directory)
+    train(taught, songs, directory, seed=3, resume=True)
+    for name in ("config.json", "weights.safetensors"):
+        assert (directory / name).read_bytes() == (trained / name).read_bytes()
+    # Asked once more, the finished model is given as it is.
+    stamp = (directory / "config.json").stat().st_mtime_ns
+    train(taught, songs, directory, seed=3, resume=True)
+    assert (directory / "config.json").stat().st_mtime_ns == stamp
+
+
+def test_a_checkpoint_of_another_run_is_refused(
+    recipe: Recipe, songs: list[Song], tmp_path: Path
+) -> None:
+    """Resuming with another recipe, seed or other songs is told, and not silently mixed."""
+    checkpoint = tmp_path / "network.pt"
+
+    def stop(done: int, total: int, loss: float) -> None:
+        raise KilledError
+
+    with pytest.raises(KilledError):
+        fit(recipe, songs, seed=1, checkpoint=checkpoint, report=stop)
+    longer = dataclasses.replace(recipe, fit=dataclasses.replace(recipe.fit, epochs=4))
+    for other, some, seed in ((longer, songs, 1), (recipe, songs[1:], 1), (recipe, songs, 2)):
+        with pytest.raises(DatasetError, match=r"network\.pt is of another run"):
+            fit(other, some, seed=seed, checkpoint=checkpoint)
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    with pytest.raises(DatasetError, match=r"network\.pt is damaged"):
+        fit(recipe, songs, seed=1, checkpoint=checkpoint)
+
+
+def test_songs_kept_back_are_kept_together(songs: list[Song]) -> None:
+    """The inner split goes by group and seed, takes about its share, and no quadrant clip."""
+    learnt, back = inner_split(songs, 0.4, 0)
+    assert len(learnt) + len(back) == len(songs)
+    assert back
+    assert all(song.clip.sides is None for song in back)
+    again = inner_split(songs[::-1], 0.4, 0)[1]
+    assert {song.clip.song for song in again} == {song.clip.song for song in back}
+    others = inner_split(songs, 0.4, 1)[1]
+    assert {song.clip.song for song in others} != {song.clip.song for song in back}
+    assert inner_split(songs, 0.0, 0)[1] == []
+
+
+def test_nothing_to_learn_from(recipe: Recipe, tmp_path: Path) -> None:
+    """No songs at all are a sentence."""
+    with pytest.raises(DatasetError, match="no songs to train on"):
+        train(recipe, [], tmp_path / "model", seed=0)
+
+
+# Features.
+
+
+def test_features_are_kept_between_runs(
+    clips: list[Clip], recipe: Recipe, tmp_path: Path, songs: list[Song]
+) -> None:
+    """A second run reads what the first left; another hop is another file; the same bands."""
+    told: list[tuple[int, int]] = []
+    some = clips[:3]
+    first = prepare(some, recipe.features, tmp_path, lambda *t: told.append(t), processes=1)
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert len(list(tmp_path.iterdir())) == 3
+    told.clear()
+    second = prepare(some, recipe.features, tmp_path, lambda *t: told.append(t))
+    assert told == []
+    for a, b, c in zip(first, second, songs, strict=False):
+        assert np.array_equal(a.bands, b.bands)
+        assert np.array_equal(a.bands, c.bands)
+        np.testing.assert_allclose(np.diff(a.ends), 0.05)
+        assert a.ends[0] == 0.05
+    finer = dataclasses.replace(recipe.features, hop=400)
+    assert len(prepare(some, finer, tmp_path, processes=2)[0].bands) > 1.9 * len(first[0].bands)
+    assert len(list(tmp_path.iterdir())) == 6
+
+
+def test_a_clip_that_cannot_be_heard(clips: list[Clip], recipe: Recipe, tmp_path: Path) -> None:
+    """A broken or too short sound file is named."""
+    import soundfile
+
+    short = tmp_path / "short.wav"
+    soundfile.write(short, np.zeros(100, np.float32), 16_000)
+    with pytest.raises(DatasetError, match="shorter than one frame"):
+        prepare(
+            [dataclasses.replace(clips[0], path=short)],
+            recipe.features,
+            tmp_path / "c",
+            processes=1,
+        )
+    short.write_bytes(b"no sound")
+    with pytest.raises(DatasetError, match=r"short\.wav is not sound"):
+        prepare(
+            [dataclasses.replace(clips[0], path=short)],
+            recipe.features,
+            tmp_path / "c",
+            processes=1,
+        )
