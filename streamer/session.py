@@ -120,9 +120,13 @@ class Session:
         """Ask the session to end; its ``end`` event is still written.
 
         ``interrupt`` is for signal handlers, which run in the main thread: a wait for the source is
-        broken off at once, while a line being written is finished first.
+        broken off at once, while a line being written is finished first. A device is closed
+        instead: its stream then ends by itself, with what it owes (an absence that lasts).
         """
-        self._stop.ask(interrupt=interrupt)
+        if self._source.info.kind == "device":
+            self._source.close()
+        else:
+            self._stop.ask(interrupt=interrupt)
 
     def request_reset(self) -> None:
         """Ask for the judgement to start afresh, as for a new song; any thread may."""

@@ -71,6 +71,7 @@ class MicrophoneSource:
         self._captured: list[float] = []  # ... and when their newest samples were captured
         self._zeros = 0
         self._warned = False
+        self._absent = False  # nothing has come since the device was lost
 
     def capture_time(self, position: int) -> float | None:
         """Monotonic seconds at which sample ``position`` of the stream had been captured.
@@ -131,6 +132,7 @@ class MicrophoneSource:
             yield from self._listen()
             if self._closed:
                 break
+            self._absent = True
             yield Remark(f"{self.info.name} stopped delivering sound: trying to open it again")
             self._line.end()
             yield from self._continuity.interrupt("device lost")
@@ -139,7 +141,7 @@ class MicrophoneSource:
         yield from self._continuity.release()
         # An absence that lasts to the end is a loss like any other.
         missing = self._continuity.missing(self._clock.now())
-        if missing > _STALE_S * self.info.sample_rate:
+        if self._absent and missing:
             yield Lost(missing, "device lost", estimated=True)
 
     def _listen(self) -> Iterator[Block | Lost]:
@@ -150,6 +152,7 @@ class MicrophoneSource:
             message = self._line.receive()
             if isinstance(message, Block):
                 heard, patience = message.entered, _STALE_S
+                self._absent = False
                 yield from self._continuity.feed(message)
             elif isinstance(message, Refused):
                 yield from self._continuity.lose(Lost(message.samples, "ring overrun"))
@@ -202,6 +205,8 @@ class MicrophoneSource:
                     raise DeviceError(message.message)
                 if message is None:
                     raise DeviceError("the capturing process ended before a device was open")
+                if self._closed:
+                    raise DeviceError("closed while a device was being opened")
                 if self._clock.now() - begun > ANSWER_S:
                     raise DeviceError(
                         f"the sound system did not answer within {ANSWER_S:g} s: "

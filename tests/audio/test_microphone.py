@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from streamer import EmotionTracker, Event, Gap, Model, Session
 from streamer.audio import wire
 from streamer.audio.microphone import MicrophoneSource
 from streamer.audio.ring import Block, Refused
@@ -292,6 +293,70 @@ def test_a_device_that_never_returns() -> None:
     assert lost == Lost(30 * RATE - 100 * SIZE, "device lost", estimated=True)
     assert max(world.sleeps) <= 0.25, "a signal must not wait for a long sleep"
     assert len(world.requests) == pytest.approx(8, abs=2)
+
+
+class Kept:
+    """A sink that keeps events."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def write(self, event: Event) -> None:
+        self.events.append(event)
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+@pytest.mark.parametrize("when", ["waiting", "opening"])
+def test_stopped_during_an_absence(small_model: Model, when: str) -> None:
+    """Ctrl-C while the device is away: the absence is a gap before the end, to the sample."""
+
+    def goes(world: World) -> Iterator[wire.Message]:
+        yield OPENED
+        yield from world.sound(100)
+        yield wire.Failed("USB Mic stopped delivering")
+
+    def hangs(world: World) -> Iterator[wire.Message]:
+        for tick in world.ticks(2.0):
+            if when == "opening":
+                session.stop(interrupt=True)
+            yield tick
+
+    class Clock(World):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            if when == "waiting" and self.time > 508:
+                session.stop(interrupt=True)
+
+    world, kept = Clock(goes, hangs), Kept()
+    session = Session(world.microphone(), EmotionTracker(small_model), [kept], clock=world)
+    end = session.run()
+    (gap,) = [event for event in kept.events if isinstance(event, Gap)]
+    assert (gap.cause, gap.estimated) == ("device lost", True)
+    assert gap.t == pytest.approx(100 * STEP, abs=1e-3)
+    assert gap.samples == round((world.time - 500) * RATE) - 100 * SIZE
+    assert kept.events[-1] is end
+    assert (end.gaps, end.lost_samples) == (1, gap.samples)
+    assert end.t == pytest.approx(world.time - 500, abs=1e-3)
+    assert all(line.ended for line in world.lines)
+
+
+def test_closed_with_sound_unread_is_no_absence() -> None:
+    """What a slow reader has not fetched yet when it stops was not lost by the device."""
+
+    def hurried(world: World) -> Iterator[wire.Message]:
+        yield OPENED
+        yield from world.sound(100)
+        world.time += 7  # the reader was elsewhere
+        microphone.close()
+        yield wire.Tick()
+
+    world = World(hurried)
+    microphone = world.microphone()
+    pieces = list(microphone.pieces())
+    assert losses(pieces) == []
+    assert total(pieces) == 100 * SIZE
 
 
 def test_closing_ends_everything() -> None:
