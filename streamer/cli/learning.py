@@ -110,27 +110,16 @@ def songs_of(
     return songs
 
 
-class Bars:
-    """Progress bars, one a stage."""
+def epochs_bar(progress: Progress) -> Callable[[int, int, float], None]:
+    """A progress bar that is told of epochs, and prints the last one's loss."""
+    task = progress.add_task("network", total=None)
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
+    def report(done: int, total: int, loss: float) -> None:
+        progress.update(task, completed=done, total=total)
+        if done == total:
+            progress.console.print(f"network, loss {loss:.4f}")
 
-    def run(self, name: str) -> Callable[[str], Callable[[int, int, float], None]]:
-        """Makes the reports of the stages of one run."""
-
-        def stage(part: str) -> Callable[[int, int, float], None]:
-            task = self._progress.add_task(f"{name}: {part}".lstrip(": "), total=None)
-
-            def report(done: int, total: int, loss: float) -> None:
-                self._progress.update(task, completed=done, total=total)
-                if done == total:
-                    self._progress.console.print(f"{name}: {part}, loss {loss:.4f}".lstrip(": "))
-                    self._progress.remove_task(task)
-
-            return report
-
-        return stage
+    return report
 
 
 @contextlib.contextmanager

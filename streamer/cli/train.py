@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from streamer.cli.learning import Bars, learning, need_torch, progress_bars, read, songs_of
+from streamer.cli.learning import epochs_bar, learning, need_torch, progress_bars, read, songs_of
 
 
 @click.command(name="train")
@@ -42,7 +42,7 @@ def command(
             songs,
             out,
             seed=chosen.seed if seed is None else seed,
-            stage=Bars(progress).run(""),
+            report=epochs_bar(progress),
             resume=resume,
         )
     weights = sum(array.size for array in model.weights.values())

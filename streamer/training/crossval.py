@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -66,7 +66,6 @@ def crossval(
     chosen = sorted({clip.fold for clip in clips} if folds is None else folds)
     tasks = [_Task(recipe, tuple(clips), cache, out, seed, f) for seed in seeds for f in chosen]
     undone = [task for task in tasks if not task.finished.is_file()]
-    networks = 1 + (recipe.teachers.networks if recipe.teachers else 0)
     context = get_context("spawn")
     epochs = context.Value("q", 0)
     with ProcessPoolExecutor(
@@ -78,7 +77,7 @@ def crossval(
             for future in done:
                 future.result()
             if progress is not None:
-                progress(epochs.value, networks * recipe.fit.epochs * len(undone))
+                progress(epochs.value, recipe.fit.epochs * len(undone))
     rows = [row for task in tasks for row in read_table(task.finished)]
     songs = prepare(clips, recipe.features, cache)
     for fold, inside, outside in split(songs):
@@ -104,12 +103,9 @@ def _begin(epochs: Any) -> None:
 def _run(task: _Task) -> None:
     """Train the network of a task and judge its fold."""
 
-    def stage(_: str) -> Callable[[int, int, float], None]:
-        def report(*_: float) -> None:
-            with _epochs.get_lock():
-                _epochs.value += 1
-
-        return report
+    def report(*_: float) -> None:
+        with _epochs.get_lock():
+            _epochs.value += 1
 
     songs = prepare(task.clips, task.recipe.features, task.cache, processes=1)
     inside = [song for song in songs if song.clip.fold != task.fold]
@@ -120,7 +116,7 @@ def _run(task: _Task) -> None:
         task.directory,
         seed=task.seed,
         second=second,
-        stage=stage,
+        report=report,
         resume=True,
     )
     held_out = [clip for clip in task.clips if clip.fold == task.fold]

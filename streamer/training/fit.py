@@ -48,19 +48,18 @@ def fit(
     songs: Sequence[Song],
     *,
     seed: int,
-    network: NetworkConfig | None = None,
     teachings: Teachings | None = None,
     checkpoint: Path | None = None,
     report: Report | None = None,
 ) -> Fitted:
     """Train on ``songs`` and return the averaged weights.
 
-    ``network`` replaces the recipe's (for teachers). With a ``checkpoint`` file the
-    state is kept after each epoch, and a run that finds one goes on from there to the same weights
-    as without the interruption. Raises ``DatasetError`` where the checkpoint is damaged or of a run
-    with another recipe, seed or other songs, and where the loss grows beyond all numbers.
+    With a ``checkpoint`` file the state is kept after each epoch, and a run that finds one goes on
+    from there to the same weights as without the interruption. Raises ``DatasetError`` where the
+    checkpoint is damaged or of a run with another recipe, seed or other songs, and where the loss
+    grows beyond all numbers.
     """
-    run = _Run(recipe, songs, seed, network or recipe.network, teachings)
+    run = _Run(recipe, songs, seed, teachings)
     if checkpoint is not None and checkpoint.is_file():
         run.restore(read_checkpoint(checkpoint, run.name))
     while run.done < run.epochs:
@@ -85,12 +84,11 @@ class _Run:
         recipe: Recipe,
         songs: Sequence[Song],
         seed: int,
-        network: NetworkConfig,
         teachings: Teachings | None,
     ) -> None:
         config = recipe.fit
         torch.manual_seed(seed)
-        self.name = run_name(recipe, songs, seed, network)
+        self.name = run_name(recipe, songs, seed)
         self.config = config
         self.epochs = config.epochs
         self.done = 0
@@ -100,7 +98,7 @@ class _Run:
         self.normalisation = self._rows.normalisation(songs)
         hops_a_second = recipe.features.sample_rate / recipe.features.hop
         self.learner = Learner(
-            network, self.normalisation, config.dropout, config.memory_s * hops_a_second
+            recipe.network, self.normalisation, config.dropout, config.memory_s * hops_a_second
         )
         self.average = copy.deepcopy(self.learner)
         self._loss = recipe.loss

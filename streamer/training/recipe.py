@@ -26,7 +26,9 @@ class LossConfig:
     """Weights of the loss's parts.
 
     ``concordance``: 1 - CCC of each axis over the batch. ``likelihood``: Gaussian negative log
-    likelihood, which the deviations learn from. ``teachers``: 1 - CCC with the teachers' mean.
+    likelihood, which the deviations learn from. ``teachers``: 1 - CCC with what
+    regressions on whole clips, fitted to other songs, say (``streamer.training.teachers``); 0 asks
+    none.
     Of the second head, for clips judged by quadrant: ``sides``: cross-entropy of each axis's side;
     ``tags``: 1 - r with those clips' coarse numbers.
     """
@@ -35,7 +37,7 @@ class LossConfig:
     likelihood: float = 0.15
     sides: float = 1.0
     tags: float = 0.3
-    teachers: float = 1.0
+    teachers: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +70,6 @@ class FitConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class TeacherConfig:
-    """Whose word the network learns beside the labels (``loss.teachers`` says how much).
-
-    ``whole_clip``: regressions on statistics of whole clips. ``networks``: so many networks of this
-    recipe's sizes for each of as many parts of the songs, each trained without its part and heard
-    on it; 0 for none. Every teacher is heard only on songs that it was not fitted to.
-    """
-
-    whole_clip: bool = True
-    networks: int = 0
-    network: NetworkConfig | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Recipe:
     """All of it. ``seed`` is the default one."""
 
@@ -93,7 +81,6 @@ class Recipe:
     seed: int = 0
     loss: LossConfig = field(default_factory=LossConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
-    teachers: TeacherConfig | None = None
 
 
 def read_recipe(recipe: str | Path, changes: dict[str, Any] | None = None) -> Recipe:

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 from streamer.errors import DatasetError
 from streamer.network.model import Model, load_model, save_model
 from streamer.training.batches import Floats
-from streamer.training.calibration import calibrated, judge
+from streamer.training.calibration import calibrated
 from streamer.training.fit import Report, fit
 from streamer.training.material import Song
 from streamer.training.recipe import Recipe
-from streamer.training.rows import Rows
 from streamer.training.teachers import whole_clip_words
-
-#: Makes the report of a stage ("teacher 1 of 3", "network") of a run.
-Stage = Callable[[str], Report | None]
 
 
 def inner_split(songs: Sequence[Song], share: float, seed: int) -> tuple[list[Song], list[Song]]:
@@ -49,7 +43,7 @@ def train(
     *,
     seed: int,
     second: Path | None = None,
-    stage: Stage = lambda _: None,
+    report: Report | None = None,
     resume: bool = False,
 ) -> Model:
     """Train on ``songs`` and write a model directory, which is returned loaded.
@@ -69,14 +63,14 @@ def train(
     work.mkdir(parents=True, exist_ok=True)
 
     learnt, kept_back = inner_split(songs, recipe.fit.calibration_share, seed)
-    teachings = _teach(recipe, learnt, work, seed, stage)
+    teachings = _teach(recipe, learnt)
     fitted = fit(
         recipe,
         learnt,
         seed=seed,
         teachings=teachings,
         checkpoint=work / "network.pt",
-        report=stage("network"),
+        report=report,
     )
     by_dataset: dict[str, list[str]] = {}
     for song in songs:  # those calibrated on are known to the model too
@@ -95,48 +89,9 @@ def train(
     return load_model(directory)
 
 
-def _teach(
-    recipe: Recipe, songs: Sequence[Song], work: Path, seed: int, stage: Stage
-) -> dict[tuple[str, str], Floats] | None:
-    """The teachers' mean word on every frame of every song with labels; None without teachers.
-
-    No teacher is heard on a song that it was fitted to.
-    """
-    teachers = recipe.teachers
-    songs = [song for song in songs if song.clip.sides is None]
-    if teachers is None or not songs:
+def _teach(recipe: Recipe, songs: Sequence[Song]) -> dict[tuple[str, str], Floats] | None:
+    """The teachers' word on every frame of every song with labels; None where none are asked."""
+    labelled = [song for song in songs if song.clip.sides is None]
+    if not recipe.loss.teachers or not labelled:
         return None
-    words = [whole_clip_words(recipe, songs)] if teachers.whole_clip else []
-    if teachers.networks:
-        words.append(_networks_words(recipe, songs, work, seed, stage))
-    if not words:
-        return None
-    return {
-        key: np.mean([word[key] for word in words], axis=0, dtype=np.float32) for key in words[0]
-    }
-
-
-def _networks_words(
-    recipe: Recipe, songs: Sequence[Song], work: Path, seed: int, stage: Stage
-) -> dict[tuple[str, str], Floats]:
-    """What networks say of each song of the part that each was not trained on."""
-    assert recipe.teachers is not None
-    rows = Rows(recipe)
-    count = recipe.teachers.networks
-    digests = [hashlib.sha256(f"{seed} {s.clip.group}".encode()).digest() for s in songs]
-    part = [digest[0] % count for digest in digests]
-    words: dict[tuple[str, str], Floats] = {}
-    for number in range(count):
-        fitted = fit(
-            recipe,
-            [song for song, p in zip(songs, part, strict=True) if p != number],
-            seed=seed * 1000 + number + 1,
-            network=recipe.teachers.network,
-            checkpoint=work / f"teacher-{number}.pt",
-            report=stage(f"teacher {number + 1} of {count}"),
-        )
-        teacher = calibrated(recipe, fitted, (), "teacher")
-        for song, own in zip(songs, part, strict=True):
-            if own == number:
-                words[song.clip.dataset, song.clip.song] = judge(teacher, rows, song)[:, :2]
-    return words
+    return whole_clip_words(recipe, labelled)

@@ -20,7 +20,7 @@ def test_a_recipe_is_read_to_the_last_field(recipe: Recipe) -> None:
     assert recipe.silence_db == -75.0
     assert recipe.fit.second_share == 0.4
     assert recipe.augmentation.noise_snr_db == (0.0, 30.0)
-    assert recipe.teachers is None
+    assert recipe.loss.teachers == 0
     assert recipe.loss.concordance == 1.0
 
 
@@ -41,14 +41,13 @@ def test_changes_by_dotted_name(recipe_file: Path) -> None:
         [
             "fit.epochs=5",
             "network.convolutions=[[6,5,1],[4,3,2]]",
-            "teachers.networks=2",
+            "loss.sides=2.5",
             "seed = 9",
         ],
     )
     assert (changed.fit.epochs, changed.seed) == (5, 9)
     assert changed.network.convolutions == (Convolution(6, 5, 1), Convolution(4, 3, 2))
-    assert changed.teachers is not None
-    assert changed.teachers.networks == 2
+    assert changed.loss.sides == 2.5
     assert changed.features == read_recipe(recipe_file).features
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,14 +12,13 @@ pytest.importorskip("torch", reason="training needs the extra `train`")
 
 
 from streamer.errors import DatasetError, StreamerError
-from streamer.network.config import NetworkConfig
 from streamer.network.model import load_model
 from streamer.training.calibration import judge
 from streamer.training.dataset import Clip
 from streamer.training.fit import fit
 from streamer.training.listening import listen_to, samples_of
 from streamer.training.material import Song, prepare
-from streamer.training.recipe import Recipe, TeacherConfig
+from streamer.training.recipe import Recipe
 from streamer.training.rows import Rows
 from streamer.training.train import inner_split, train
 
@@ -31,12 +29,12 @@ class KilledError(Exception):
 
 @pytest.fixture(scope="module")
 def taught(recipe: Recipe) -> Recipe:
-    """The recipe with both kinds of teachers."""
-    network: NetworkConfig = dataclasses.replace(recipe.network, lstm=4)
+    """The recipe with teachers."""
+    pytest.importorskip("sklearn", reason="teachers need scikit-learn")
     return dataclasses.replace(
         recipe,
         fit=dataclasses.replace(recipe.fit, epochs=2),
-        teachers=TeacherConfig(whole_clip=True, networks=2, network=network),
+        loss=dataclasses.replace(recipe.loss, teachers=1.0),
     )
 
 
@@ -44,13 +42,9 @@ def taught(recipe: Recipe) -> Recipe:
 def trained(taught: Recipe, songs: list[Song], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model directory."""
     directory = tmp_path_factory.mktemp("trained") / "my-model"
-    stages: list[str] = []
-
-    def stage(name: str) -> None:
-        stages.append(name)
-
-    model = train(taught, songs, directory, seed=3, stage=stage)
-    assert stages == ["teacher 1 of 2", "teacher 2 of 2", "network"]
+    told: list[tuple[int, int]] = []
+    model = train(taught, songs, directory, seed=3, report=lambda *said: told.append(said[:2]))
+    assert told == [(1, 2), (2, 2)]
     assert model.name == "my-model"
     return directory
 
@@ -71,6 +65,15 @@ def test_a_trained_directory_loads_and_lists_its_songs(
     heard = listen_to(model, samples_of(songs[0].clip.path, 16_000))
     assert heard.outputs.shape == (len(songs[0].bands), 4)
     assert heard.outputs[:, :2].std() > 0
+
+
+def test_teachers_are_heard(
+    taught: Recipe, trained: Path, songs: list[Song], tmp_path: Path
+) -> None:
+    """Without their word the same seed comes to other weights."""
+    alone = dataclasses.replace(taught, loss=dataclasses.replace(taught.loss, teachers=0.0))
+    weights = train(alone, songs, tmp_path / "alone", seed=3).weights
+    assert not np.array_equal(weights["head.weight"], load_model(trained).weights["head.weight"])
 
 
 def test_both_heads_can_be_had(recipe: Recipe, songs: list[Song], tmp_path: Path) -> None:
@@ -104,18 +107,14 @@ def test_training_and_listening_hear_the_same(
 def test_a_run_that_was_killed_goes_on(
     trained: Path, taught: Recipe, songs: list[Song], tmp_path: Path
 ) -> None:
-    """Killed while the second teacher learns, then resumed: the same weights and calibration."""
+    """Killed after an epoch, then resumed: the same weights and calibration."""
 
-    def stage(name: str) -> Any:
-        def report(done: int, total: int, loss: float) -> None:
-            if name == "teacher 2 of 2" and done == 1:
-                raise KilledError
-
-        return report
+    def report(done: int, total: int, loss: float) -> None:
+        raise KilledError
 
     directory = tmp_path / "my-model"
     with pytest.raises(KilledError):
-        train(taught, songs, directory, seed=3, stage=stage)
+        train(taught, songs, directory, seed=3, report=report)
     assert (directory / "unfinished").is_dir()
     with pytest.raises(DatasetError, match="holds an unfinished run: give --resume"):
         train(taught, songs, directory, seed=3)
