@@ -40,6 +40,11 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="A trained model's directory that gets figures, estimates and a new card.",
 )
+@click.option(
+    "--second-card",
+    type=click.Path(path_type=Path),
+    help="The same for the model of the second head (see `streamer train --second`).",
+)
 def command(
     datasets: tuple[Path, ...],
     recipe: str,
@@ -52,19 +57,22 @@ def command(
     robust: bool,
     variants: Path | None,
     card: Path | None,
+    second_card: Path | None,
 ) -> None:
     """Judge every song of each DATASET by a network that has never heard it, fold by fold.
 
     Trains one network a fold and seed, keeps every out-of-fold estimate in
-    OUT/out_of_fold.csv.gz, and writes the five_fold part of OUT/metrics.json from it. Called
-    again, it goes on where it was interrupted.
+    OUT/out_of_fold.csv.gz, and writes the five_fold part of OUT/metrics.json from it; OUT/second
+    holds the same of the second head alone, which judges by quadrant. Called again, it goes on
+    where it was interrupted.
 
     Example: streamer crossval data/deam data/4q --seeds 3 --out crossval
     """
     need_torch("streamer crossval")
-    from streamer.training.crossval import crossval, write_metrics
+    from streamer.training.crossval import SECOND, crossval, write_metrics
     from streamer.training.figures import five_fold
     from streamer.training.report import five_fold_text
+    from streamer.training.table import read_table
 
     if robust and folds:
         raise click.UsageError("--robust judges every song: leave --fold out")
@@ -93,12 +101,17 @@ def command(
         figures = five_fold(rows)
         write_metrics(out / "metrics.json", "five_fold", figures)
         click.echo(five_fold_text(figures))
+        second = out / SECOND
+        if (second / "out_of_fold.csv.gz").is_file():
+            alone = five_fold(read_table(second / "out_of_fold.csv.gz"))
+            write_metrics(second / "metrics.json", "five_fold", alone)
         if robust:
             _robust(chosen, clips, cache, out, progress)
         if variants is not None:
             _ablations(recipe, changes, variants, clips, cache, out, progress)
-    if card is not None:
-        _card(out, card, Path(recipe).stem)
+    for source, model in ((out, card), (second, second_card)):
+        if model is not None:
+            _card(source, model, Path(recipe).stem, second=source == second)
 
 
 def _robust(
@@ -152,7 +165,7 @@ def _ablations(
         write_metrics(out / "metrics.json", "ablations", part)
 
 
-def _card(out: Path, directory: Path, recipe: str) -> None:
+def _card(out: Path, directory: Path, recipe: str, *, second: bool) -> None:
     """Put figures, estimates and a card into a model directory."""
     from streamer.training.card import draw_reliability, write_card
 
@@ -160,6 +173,6 @@ def _card(out: Path, directory: Path, recipe: str) -> None:
         for name in ("metrics.json", "out_of_fold.csv.gz"):
             shutil.copyfile(out / name, directory / name)
         draw_reliability(directory)
-        write_card(directory, recipe)
+        write_card(directory, recipe, second=second)
     except OSError as error:
         raise OutputError(f"{directory} cannot be written: {error.strerror}") from None

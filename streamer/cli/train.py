@@ -12,6 +12,11 @@ from streamer.cli.learning import epochs_bar, learning, need_torch, progress_bar
 @click.command(name="train")
 @learning
 @click.option("--seed", type=int, help="Seed of all chance.  [default: the recipe's]")
+@click.option(
+    "--second",
+    type=click.Path(path_type=Path),
+    help="Also write a model that judges by quadrant alone, as clips.csv has it.",
+)
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run in OUT.")
 def command(
     datasets: tuple[Path, ...],
@@ -20,6 +25,7 @@ def command(
     out: Path,
     cache: Path | None,
     seed: int | None,
+    second: Path | None,
     resume: bool,
 ) -> None:
     """Train a model on all songs of one or more DATASETs.
@@ -42,6 +48,7 @@ def command(
             songs,
             out,
             seed=chosen.seed if seed is None else seed,
+            second=second,
             report=epochs_bar(progress),
             resume=resume,
         )

@@ -19,6 +19,13 @@ from streamer.training.figures import AXES, Figures
 
 TEMPLATE = Path(__file__).with_name("card.md")
 _NOT_MEASURED = "Not measured."
+_MIXED = """\
+The estimate is a mixture of two heads on one LSTM: one learnt from listeners' ratings in time, the
+other from clips judged by quadrant (its share is `fit.second_share` of the recipe)."""
+_SECOND = """\
+The same network with another last layer: the estimate is the word of its second head alone, which
+learnt from clips judged by quadrant. It tells the quadrant of well-known songs better, and follows
+listeners' ratings of DEAM worse; its deviations are those that hold there."""
 #: Where each passage's figures are in metrics.json, and what makes them a table.
 _TABLES: dict[str, tuple[tuple[str, ...], Callable[[Figures], str]]] = {
     "agreement": (("five_fold",), report.agreement_table),
@@ -26,7 +33,7 @@ _TABLES: dict[str, tuple[tuple[str, ...], Callable[[Figures], str]]] = {
     "over-time": (("five_fold", "over_time"), report.time_table),
     "movement": (("five_fold", "movement"), report.movement_table),
     "confusion": (("five_fold", "confusion"), report.confusion_table),
-    "quadrants": (("five_fold", "quadrants"), report.judged_by_quadrant),
+    "quadrants": (("five_fold", "quadrants"), report.quadrant_table),
     "robustness": (("robustness",), report.robustness_table),
     "streams": (("streams",), report.streams_text),
     "not-music": (("not_music",), report.not_music_table),
@@ -47,10 +54,21 @@ def passages(directory: Path) -> dict[str, str]:
     return written
 
 
-def write_card(directory: Path, recipe: str) -> None:
-    """Write ``README.md`` of a model directory anew from the template."""
-    template = TEMPLATE.read_text(encoding="utf-8")
-    card = template.replace("{name}", directory.resolve().name).replace("{recipe}", recipe)
+def write_card(directory: Path, recipe: str, *, second: bool = False) -> None:
+    """Write ``README.md`` of a model directory anew from the template.
+
+    ``second``: of the model whose word is the second head's alone.
+    """
+    card = TEMPLATE.read_text(encoding="utf-8")
+    option = "--second-card" if second else "--card"
+    for name, word in (
+        ("judge", _SECOND if second else _MIXED),
+        ("made", f"{'--second' if second else '--out'} models/{directory.resolve().name}"),
+        ("card", f"{option} models/{directory.resolve().name}"),
+        ("name", directory.resolve().name),
+        ("recipe", recipe),
+    ):
+        card = card.replace(f"{{{name}}}", word)
     (directory / "README.md").write_text(replaced(card, passages(directory)), encoding="utf-8")
 
 

@@ -24,6 +24,10 @@ from streamer.training.recipe import Recipe
 from streamer.training.table import Row, read_table, write_table
 from streamer.training.train import train
 
+#: Where the second head's models and tables lie, beside the others.
+SECOND = "second"
+_ESTIMATES = "estimates.csv.gz"
+
 
 @dataclass(frozen=True, slots=True)
 class _Task:
@@ -41,8 +45,15 @@ class _Task:
         return self.out / f"seed-{self.seed}" / f"fold-{self.fold}"
 
     @property
-    def finished(self) -> Path:
-        return self.directory / "estimates.csv.gz"
+    def second(self) -> Path | None:
+        """The second head's model, where there are two kinds of labels."""
+        kinds = {clip.sides is None for clip in self.clips}
+        return self.directory / SECOND if len(kinds) == 2 else None
+
+    @property
+    def models(self) -> list[Path]:
+        """The directories of the models that the task makes; the last one is finished last."""
+        return [*filter(None, [self.second]), self.directory]
 
 
 def crossval(
@@ -59,13 +70,15 @@ def crossval(
     """Train a network a fold and seed, judge the held-out clips, and write the table.
 
     Writes ``out/seed-S/fold-K/`` (a model directory and ``estimates.csv.gz`` each; finished ones
-    are not made again, unfinished ones go on) and ``out/out_of_fold.csv.gz``. ``jobs`` networks are
-    trained at once, each on one core: small networks gain little from a second. ``progress`` is
-    told of epochs. Returns the table's rows.
+    are not made again, unfinished ones go on) and ``out/out_of_fold.csv.gz``. Where there are
+    labels in time and quadrants, ``out/second/out_of_fold.csv.gz`` holds the word of the second
+    head alone, whose models are in ``out/seed-S/fold-K/second``. ``jobs`` networks are trained at
+    once, each on one core: small networks gain little from a second. ``progress`` is told of
+    epochs. Returns the first table's rows.
     """
     chosen = sorted({clip.fold for clip in clips} if folds is None else folds)
     tasks = [_Task(recipe, tuple(clips), cache, out, seed, f) for seed in seeds for f in chosen]
-    undone = [task for task in tasks if not task.finished.is_file()]
+    undone = [task for task in tasks if not (task.directory / _ESTIMATES).is_file()]
     context = get_context("spawn")
     epochs = context.Value("q", 0)
     with ProcessPoolExecutor(
@@ -78,14 +91,16 @@ def crossval(
                 future.result()
             if progress is not None:
                 progress(epochs.value, recipe.fit.epochs * len(undone))
-    rows = [row for task in tasks for row in read_table(task.finished)]
-    songs = prepare(clips, recipe.features, cache)
-    for fold, inside, outside in split(songs):
+    baselines = []
+    for fold, inside, outside in split(prepare(clips, recipe.features, cache)):
         if fold in chosen:
-            rows += baseline_rows(recipe, inside, outside, fold)
-    write_table(out / "out_of_fold.csv.gz", rows)
+            baselines += baseline_rows(recipe, inside, outside, fold)
+    for made in zip(*(task.models for task in tasks), strict=True):
+        rows = [row for directory in made for row in read_table(directory / _ESTIMATES)]
+        table = (out / SECOND if made[0].name == SECOND else out) / "out_of_fold.csv.gz"
+        write_table(table, rows + baselines)
     # As they were written, rounding and all: every figure follows from the file.
-    return read_table(out / "out_of_fold.csv.gz")
+    return read_table(table)
 
 
 _epochs: Any = None
@@ -109,27 +124,20 @@ def _run(task: _Task) -> None:
 
     songs = prepare(task.clips, task.recipe.features, task.cache, processes=1)
     inside = [song for song in songs if song.clip.fold != task.fold]
-    second = task.directory / "second"
     train(
         task.recipe,
         inside,
         task.directory,
         seed=task.seed,
-        second=second,
+        second=task.second,
         report=report,
         resume=True,
     )
     held_out = [clip for clip in task.clips if clip.fold == task.fold]
-    judged = [clip for clip in held_out if clip.sides is not None]
-    rows = []
-    for name, directory, clips in (
-        ("network", task.directory, held_out),
-        ("second head", second, judged),
-    ):
+    for directory in task.models:
         model = load_model(directory)
-        for clip in clips:
-            rows += clip_rows(model, clip, task.seed, task.fold, name)
-    write_table(task.finished, rows)
+        rows = [row for clip in held_out for row in clip_rows(model, clip, task.seed, task.fold)]
+        write_table(directory / _ESTIMATES, rows)
 
 
 def split(songs: Sequence[Song]) -> Iterator[tuple[int, list[Song], list[Song]]]:

@@ -29,12 +29,8 @@ def five_fold(rows: Sequence[Row]) -> Figures:
     quadrants = [row for row in rows if row.t < 0]
     seeds = sorted({row.seed for row in rows if row.predictor == "network"})
 
-    def over_seeds(
-        part: Sequence[Row],
-        figures: Callable[[Sequence[Row]], Figures],
-        predictor: str = "network",
-    ) -> Figures:
-        own = [row for row in part if row.predictor == predictor]
+    def over_seeds(part: Sequence[Row], figures: Callable[[Sequence[Row]], Figures]) -> Figures:
+        own = [row for row in part if row.predictor == "network"]
         return summarised([figures([row for row in own if row.seed == seed]) for seed in seeds])
 
     result: Figures = {"seeds": seeds}
@@ -50,9 +46,6 @@ def five_fold(rows: Sequence[Row]) -> Figures:
         }
     if quadrants:
         result["quadrants"] = over_seeds(quadrants, quadrant_figures)
-        if any(row.predictor == "second head" for row in quadrants):
-            alone = over_seeds(quadrants, quadrant_figures, "second head")
-            result["quadrants"]["second_head"] = alone
     return result
 
 

@@ -19,15 +19,13 @@ from streamer.training.table import Row
 CLIP_FROM_S = 3.0
 
 
-def clip_rows(
-    model: Model, clip: Clip, seed: int, fold: int, predictor: str = "network"
-) -> list[Row]:
+def clip_rows(model: Model, clip: Clip, seed: int, fold: int) -> list[Row]:
     """What the model says of a clip, heard by a fresh tracker: a row a label, or one a clip."""
     heard = listen_to(model, samples_of(clip.path, model.config.features.sample_rate))
     if clip.sides is not None:
-        return [_row(predictor, seed, fold, clip, -1.0, heard.mean_from(CLIP_FROM_S), clip.tags)]
+        return [_row("network", seed, fold, clip, -1.0, heard.mean_from(CLIP_FROM_S), clip.tags)]
     told = zip(clip.times, heard.at(clip.times), clip.labels, strict=True)
-    return [_row(predictor, seed, fold, clip, float(t), said, label) for t, said, label in told]
+    return [_row("network", seed, fold, clip, float(t), said, label) for t, said, label in told]
 
 
 def baseline_rows(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from streamer.events import QUADRANTS
@@ -47,31 +46,25 @@ def agreement_table(five_fold: Figures) -> str:
     return markdown_table(["", "constant", "ridge", "network"], rows)
 
 
-def quadrant_table(judged: Mapping[str, Figures]) -> str:
-    """Clips judged as a whole, held out by artist: a column a judge."""
-    rows: list[tuple[str, Callable[[Figures], Any]]] = [
-        ("right quadrant", lambda one: one["quadrant"]),
-        *((f"{axis} side", lambda one, axis=axis: one["sides"][axis]) for axis in AXES),
-        ("right quadrant, middle of the other folds as 0", lambda one: one["centred"]["quadrant"]),
+def quadrant_table(quadrants: Figures) -> str:
+    """Clips judged as a whole, held out by artist."""
+    rows = [
+        ["right quadrant", number(quadrants["quadrant"])],
+        *([f"{axis} side", number(quadrants["sides"][axis])] for axis in AXES),
+        [
+            "right quadrant, middle of the other folds as 0",
+            number(quadrants["centred"]["quadrant"]),
+        ],
         *(
-            (
+            [
                 f"{axis} side, middle of the other folds as 0",
-                lambda one, axis=axis: one["centred"]["sides"][axis],
-            )
+                number(quadrants["centred"]["sides"][axis]),
+            ]
             for axis in AXES
         ),
-        *((f"r with the tags' {axis}", lambda one, axis=axis: one["r"][axis]) for axis in AXES),
+        *([f"r with the tags' {axis}", number(quadrants["r"][axis])] for axis in AXES),
     ]
-    cells = [[title, *(number(of(one)) for one in judged.values())] for title, of in rows]
-    return markdown_table(["", *judged], cells)
-
-
-def judged_by_quadrant(quadrants: Figures) -> str:
-    """The table of the estimate and of the second head alone."""
-    judges = {"estimate": quadrants}
-    if "second_head" in quadrants:
-        judges["second head alone"] = quadrants["second_head"]
-    return quadrant_table(judges)
+    return markdown_table(["", "network"], rows)
 
 
 def calibration_table(calibration: Figures) -> str:
@@ -123,7 +116,7 @@ def evaluation_text(figures: Figures) -> str:
             calibration_table(figures["calibration"]),
         ]
     if "quadrants" in figures:
-        parts.append(quadrant_table({figures["model"]: figures["quadrants"]}))
+        parts.append(quadrant_table(figures["quadrants"]))
     return "\n\n".join(parts)
 
 
@@ -257,5 +250,5 @@ def five_fold_text(five_fold: Figures) -> str:
             confusion_table(five_fold["confusion"]),
         ]
     if "quadrants" in five_fold:
-        parts += ["Clips judged by quadrant", judged_by_quadrant(five_fold["quadrants"])]
+        parts += ["Clips judged by quadrant", quadrant_table(five_fold["quadrants"])]
     return "\n\n".join(parts)

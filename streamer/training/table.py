@@ -18,8 +18,7 @@ class Row:
 
     ``predictor`` is "network", "constant" or "ridge". Of a clip judged by quadrant, ``t`` is -1,
     the estimate is the mean over the clip from second 3 on, and the label is its coarse tags, with
-    ``side_valence`` and ``side_arousal`` (1 or 0; -1 where there are none); "second head" is then
-    the word of that head alone.
+    ``side_valence`` and ``side_arousal`` (1 or 0; -1 where there are none).
     """
 
     predictor: str
