@@ -17,7 +17,6 @@ from jsonschema import Draft202012Validator
 
 from streamer.cli.main import main
 from streamer.network.model import load_model
-from streamer.training.crossval import rounded
 from streamer.training.dataset import read_dataset
 from streamer.training.figures import five_fold
 from streamer.training.table import Row, read_table
