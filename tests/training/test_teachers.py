@@ -7,12 +7,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="training needs the extra `train`")
-
-
 from streamer.training.material import Song
 from streamer.training.recipe import Recipe
 from streamer.training.teachers import statistics, whole_clip_words
+
+pytest.importorskip("sklearn", reason="teachers need scikit-learn")
 
 
 def labelled(songs: list[Song]) -> list[Song]:
@@ -22,7 +21,6 @@ def labelled(songs: list[Song]) -> list[Song]:
 
 def test_whole_clip_teachers_know_other_songs(recipe: Recipe, songs: list[Song]) -> None:
     """One word a clip, repeated for each frame, that agrees with labels never shown for it."""
-    pytest.importorskip("sklearn", reason="teachers need scikit-learn")
     songs = labelled(songs)
     words = whole_clip_words(recipe, songs)
     assert words.keys() == {(song.clip.dataset, song.clip.song) for song in songs}
@@ -39,7 +37,6 @@ def test_whole_clip_teachers_know_other_songs(recipe: Recipe, songs: list[Song])
 
 def test_a_teacher_is_not_shown_what_it_is_asked(recipe: Recipe, songs: list[Song]) -> None:
     """A song's own labels change nothing of what is said of it, and something of others."""
-    pytest.importorskip("sklearn", reason="teachers need scikit-learn")
     songs = labelled(songs)
     first = songs[0]
     lied = dataclasses.replace(first.clip, labels=-first.clip.labels)

@@ -2,9 +2,9 @@
 
     python3 tests/trust/lowest.py [arguments of pytest]
 
-Makes an environment in a temporary folder with every dependency, and those of the extras that need
-no PyTorch, at exactly its lower bound, and installs streamer there as a user would. The extras
-`train` (PyTorch is hundreds of megabytes), `cluster` and `bench` are left out. What dependencies
+Makes an environment in a temporary folder with every dependency, and those of the extras, at
+exactly its lower bound, and installs streamer there as a user would. PyTorch (hundreds of
+megabytes, and CUDA with the old ones) and the extra `bench` are left out. What dependencies
 themselves depend on comes in its newest version.
 """
 
@@ -18,7 +18,9 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-EXTRAS = ("onnx", "osc", "parquet", "plot")
+EXTRAS = ("cluster", "onnx", "osc", "parquet", "plot")
+#: Of the extra `train`.
+LEARNERS = ("scikit-learn",)
 TOOLS = ("hypothesis", "jsonschema", "pexpect", "pytest")
 #: Every stage that sound goes through, the commands that users call, and what the extras bring.
 TESTS = (
@@ -28,9 +30,11 @@ TESTS = (
     "tests/sinks",
     "tests/test_events.py",
     "tests/test_tracker.py",
+    "tests/analysis/test_annotate_cluster.py",
     "tests/analysis/test_plot.py",
     "tests/cli/test_replay.py",
     "tests/cli/test_replay_from.py",
+    "tests/training/test_teachers.py",
 )
 
 
@@ -40,6 +44,7 @@ def lowest() -> list[str]:
     groups = project["optional-dependencies"]
     lines = [*project["dependencies"], *(line for extra in EXTRAS for line in groups[extra])]
     lines += [line for line in groups["test"] if line.startswith(TOOLS)]
+    lines += [line for line in groups["train"] if line.startswith(LEARNERS)]
     pinned = []
     for line in lines:
         found = re.fullmatch(r"([\w.-]+)>=([\w.]+)(,.*)?", line)
@@ -58,7 +63,7 @@ def main() -> int:
         environment = Path(folder, "environment")
         venv.create(environment, with_pip=True)
         python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-        tools = [line for line in pinned if line.startswith(TOOLS)]
+        tools = [line for line in pinned if line.startswith((*TOOLS, *LEARNERS))]
         print("lowest versions:", *pinned, flush=True)
         install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         install += ["--constraint", constraints, f"{ROOT}[{','.join(EXTRAS)}]", *tools]
