@@ -40,14 +40,18 @@ def cross_corpus(recipe: Recipe, clips: Sequence[Clip], cache: Path, out: Path) 
 
 
 def read_ablations(path: Path) -> dict[str, dict[str, Any]]:
-    """Variants by name, each a table of changes by dotted name. Raises ``DatasetError``."""
+    """Variants by name, each a table of changes by dotted name; those of ``*`` go for them all.
+
+    Raises ``DatasetError``.
+    """
     try:
         record = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DatasetError(f"ablations {path} cannot be read: {error}") from None
     if not record or not all(isinstance(changes, dict) for changes in record.values()):
         raise DatasetError(f"ablations {path} must hold a table of changes for each variant")
-    return record
+    common = record.pop("*", {})
+    return {name: common | changes for name, changes in record.items()}
 
 
 def ablation(

@@ -34,6 +34,20 @@ def test_every_shipped_recipe_can_be_read() -> None:
         assert recipe.fit.epochs > 0
 
 
+def test_every_shipped_variant_can_be_read() -> None:
+    """Each changes its recipe, what goes for them all included; no two come to the same."""
+    pytest.importorskip("torch", reason="experiments need the extra `train`")
+    from streamer.training.experiments import read_ablations
+
+    for path in RECIPES.glob("variants/*.toml"):
+        plain = read_recipe(path.stem)
+        variants = read_ablations(path)
+        recipes = [read_recipe(path.stem, changes) for changes in variants.values()]
+        assert len(set(recipes)) == len(recipes) > 10
+        for recipe in recipes:
+            assert recipe.fit.epochs == recipes[0].fit.epochs < plain.fit.epochs
+
+
 def test_changes_by_dotted_name(recipe_file: Path) -> None:
     """``--set`` changes a field, an inner table, a table that the file leaves out."""
     changed = read(
