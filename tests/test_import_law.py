@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Folders and modules from the ground to the roof: each imports from floors below it, and never
 #: sideways. ``import streamer`` (for its version) is free to all.
 FLOORS = (
-    ("errors", "events", "passages"),
+    ("errors", "events", "passages", "records"),
     ("audio",),
     ("features",),
     ("network",),
@@ -52,7 +52,7 @@ HOMES = {
     "matplotlib": ("analysis/", "training/"),
     "click": ("cli/",),
     "onnx": ("network/onnx.py",),
-    "onnxruntime": ("network/onnx.py", "bench/"),
+    "onnxruntime": ("network/onnx_session.py", "bench/"),
 }
 #: What must not be imported for `--help`, `--version` and a wrong argument.
 SLOW = {"matplotlib", "rich", "scipy", "sklearn", "sounddevice", "soundfile", "torch"}

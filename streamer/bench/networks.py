@@ -112,9 +112,10 @@ def _pytorch(model: Model, frames: NDArray[np.float32]) -> dict[str, Call]:
 
 
 def _onnx(model: Model, frames: NDArray[np.float32]) -> Call:
-    from streamer.network import onnx
+    from streamer.network.onnx import graph
+    from streamer.network.onnx_session import session as started
 
-    session = onnx.session(onnx.graph(model).SerializeToString())
+    session = started(graph(model).SerializeToString())
     state = model.runtime.initial().to_arrays()
     names = [part.name for part in session.get_inputs()]
     given = {name: frames if name == "frames" else state[name] for name in names}

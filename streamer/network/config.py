@@ -9,14 +9,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import types
-import typing
 from dataclasses import dataclass
 from typing import Any
 
 from streamer.errors import ModelError
 from streamer.features.mfcc import FeatureConfig
 from streamer.features.volume import VolumeConfig
+from streamer.records import is_text, read
 
 FORMAT = 1
 #: The largest network that a directory may ask for: bounds on what loading can allocate.
@@ -201,9 +200,10 @@ def parse(text: str) -> ModelConfig:
             f"config.json has format {str(record.get('format'))[:20]}, "
             f"while this version reads format {FORMAT}"
         )
-    config = _build(ModelConfig, record, "config.json")
-    assert isinstance(config, ModelConfig)
-    return config
+    try:
+        return read(ModelConfig, record, "config.json")
+    except ValueError as error:
+        raise ModelError(str(error)) from None
 
 
 def _refuse_constant(name: str) -> None:
@@ -215,63 +215,6 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) < len(pairs):
         raise ValueError("a name stands twice in an object")
-    if not all(map(_is_text, record)):
+    if not all(map(is_text, record)):
         raise ValueError("a name holds half a character")
     return record
-
-
-def _is_text(value: str) -> bool:
-    """Whether it can be written: JSON's escapes can tell of half a character alone."""
-    return not any("\ud800" <= character <= "\udfff" for character in value)
-
-
-def _build(kind: Any, value: Any, where: str) -> Any:
-    """``value`` (from JSON) as the annotated type ``kind``, checked all the way down."""
-    origin = typing.get_origin(kind)
-    if dataclasses.is_dataclass(kind):
-        return _build_record(typing.cast(type, kind), value, where)
-    if origin is tuple:
-        if not isinstance(value, list):
-            raise ModelError(f"{where} must be a list")
-        item = typing.get_args(kind)[0]
-        return tuple(_build(item, entry, where) for entry in value)
-    if origin is dict:
-        if not isinstance(value, dict):
-            raise ModelError(f"{where} must be an object")
-        item = typing.get_args(kind)[1]
-        return {key: _build(item, entry, f"{where}.{key[:40]}") for key, entry in value.items()}
-    if origin in (typing.Literal, typing.Union, types.UnionType) or kind is str:
-        wanted: tuple[type, ...] = (str,)
-    elif kind is float:
-        wanted = (int, float)
-    else:
-        wanted = (kind,)
-    fits = isinstance(value, wanted) and (kind is bool or not isinstance(value, bool))
-    if not fits or (isinstance(value, str) and not _is_text(value)):
-        raise ModelError(f"{where} must be of type {getattr(kind, '__name__', 'str')}")
-    if kind is float and isinstance(value, int | float):
-        try:
-            value = float(value)
-        except OverflowError:
-            raise ModelError(f"{where} is too large") from None
-        if not math.isfinite(value):
-            raise ModelError(f"{where} must be finite")
-    return value
-
-
-def _build_record(kind: type, value: Any, where: str) -> Any:
-    if not isinstance(value, dict):
-        raise ModelError(f"{where} must be an object")
-    hints = typing.get_type_hints(kind)
-    names = [field.name for field in dataclasses.fields(kind)]
-    for name in names:
-        if name not in value:
-            raise ModelError(f"{where} lacks {name!r}")
-    for name in value:
-        if name not in names:
-            raise ModelError(f"{where} has an unknown field {name[:40]!r}")
-    parts = {name: _build(hints[name], value[name], f"{where}.{name}") for name in names}
-    try:
-        return kind(**parts)
-    except ValueError as error:
-        raise ModelError(f"{where}: {error}") from None

@@ -7,7 +7,6 @@ written. ``config.json`` travels in the graph's metadata, so that the file alone
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ from numpy.typing import NDArray
 import streamer
 from streamer.errors import MissingExtraError, ModelError, OutputError
 from streamer.network.model import Model
-from streamer.network.runtime import LOG_SD_RANGE, LstmState
+from streamer.network.onnx_session import check
+from streamer.network.runtime import LOG_SD_RANGE
 
 Floats = NDArray[np.float32]
 
@@ -96,58 +96,6 @@ def graph(model: Model) -> Any:
     onnx.helper.set_model_props(proto, facts)
     onnx.checker.check_model(proto, full_check=True)
     return proto
-
-
-def session(blob: bytes) -> Any:
-    """An ONNX Runtime session of one thread for a serialised graph."""
-    # Its builds of 2026 tell Microsoft of their use over HTTPS unless told not to beforehand, and
-    # keep a device's identity in the user's cache: nothing may leave the machine from here.
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    try:
-        import onnxruntime
-    except ModuleNotFoundError:
-        raise MissingExtraError("running an ONNX graph", "onnxruntime", "onnx") from None
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(blob, options, providers=["CPUExecutionProvider"])
-
-
-def check(model: Model, blob: bytes) -> float:
-    """The largest difference between the graph and the network, in outputs and final state.
-
-    The network is PyTorch's where that is installed, else the NumPy runtime, which the tests hold
-    to it. From a random state, for one frame and for many, for one stream and for several.
-    """
-    running = session(blob)
-    parts = [part.name for part in running.get_inputs() if part.name != "frames"]
-    random = np.random.default_rng(0)
-    normal = model.config.normalisation
-    worst = 0.0
-    for batch, time in ((1, 1), (1, 40), (3, 7)):
-        shape = (batch, time, len(normal.mean))
-        frames: Floats = random.normal(normal.mean, normal.sd, shape).astype(np.float32)
-        zeros = model.runtime.initial(batch).to_arrays()
-        fed = {part: random.uniform(-0.9, 0.9, zeros[part].shape) for part in parts}
-        state = model.runtime.initial(batch).with_arrays(zeros | fed)
-        outputs, after = _reference(model, frames, state)
-        expected = {f"{part}_after": values for part, values in after.to_arrays().items()}
-        expected["outputs"] = outputs
-        names = [result.name for result in running.get_outputs()]
-        fed = {part: state.to_arrays()[part] for part in parts}
-        for name, found in zip(names, running.run(None, {"frames": frames} | fed), strict=True):
-            # A cell may count up to the number of its steps: beyond 1 the difference is relative.
-            apart = np.abs(found - expected[name]) / np.maximum(1, np.abs(expected[name]))
-            worst = max(worst, float(apart.max()))
-    return worst
-
-
-def _reference(model: Model, frames: Floats, state: LstmState) -> tuple[Floats, LstmState]:
-    try:
-        from streamer.network import hybrid
-    except ModuleNotFoundError:
-        return model.runtime.forward(frames, state)
-    return hybrid.judge(model, frames, state)
 
 
 class _Nodes:

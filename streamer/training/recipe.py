@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from streamer.errors import DatasetError
 from streamer.features.mfcc import FeatureConfig
 from streamer.features.volume import VolumeConfig
 from streamer.network.config import Convolution, NetworkConfig
+from streamer.records import read
 from streamer.training.augmentation import AugmentationConfig
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -109,46 +109,19 @@ def read_recipe(recipe: str | Path, changes: dict[str, Any] | None = None) -> Re
                 raise DatasetError(f"recipe {path}: {part} in {name} is a value, not a table")
         place[last] = value
     try:
-        built = _build(Recipe, record, "recipe")
+        network = record.get("network")
+        if isinstance(network, dict) and "convolutions" in network:
+            network["convolutions"] = _named(network["convolutions"])
+        return read(Recipe, record, "recipe")
     except ValueError as error:
         raise DatasetError(f"recipe {path}: {error}") from None
-    assert isinstance(built, Recipe)
-    return built
 
 
-def _build(kind: Any, value: Any, where: str) -> Any:
-    """``value`` (from TOML) as the annotated type ``kind``."""
-    if kind is Convolution:
-        if not (isinstance(value, list) and [type(size) for size in value] == [int] * 3):
-            raise ValueError(f"{where} must hold lists of filters, width and stride")
-        return Convolution(*value)
-    if dataclasses.is_dataclass(kind):
-        return _build_record(typing.cast(type, kind), value, where)
-    optional = [option for option in typing.get_args(kind) if dataclasses.is_dataclass(option)]
-    if typing.get_origin(kind) is tuple:
-        if not isinstance(value, list):
-            raise ValueError(f"{where} must be a list")
-        return tuple(_build(typing.get_args(kind)[0], item, where) for item in value)
-    if optional:
-        return _build(optional[0], value, where)
-    if kind is float and type(value) is int:
-        return float(value)
-    if kind in (int, float, bool, str) and type(value) is not kind:
-        raise ValueError(f"{where} must be of type {kind.__name__}")
-    return value
-
-
-def _build_record(kind: type, value: Any, where: str) -> Any:
-    """A table as the record ``kind``: no field unknown, none missing that has no default."""
-    if not isinstance(value, dict):
-        raise ValueError(f"{where} must be a table")
-    hints = typing.get_type_hints(kind)
-    if unknown := value.keys() - hints.keys():
-        raise ValueError(f"{where} has an unknown field {min(unknown)!r}")
-    for field_ in dataclasses.fields(kind):
-        needed = field_.default is field_.default_factory is dataclasses.MISSING
-        if needed and field_.name not in value:
-            raise ValueError(f"{where} lacks {field_.name!r}")
-    return kind(
-        **{name: _build(hints[name], item, f"{where}.{name}") for name, item in value.items()}
-    )
+def _named(layers: Any) -> Any:
+    """Convolutions as a recipe has them, lists of filters, width and stride, with their names."""
+    names = [field.name for field in dataclasses.fields(Convolution)]
+    if not isinstance(layers, list) or not all(
+        isinstance(layer, list) and len(layer) == len(names) for layer in layers
+    ):
+        raise ValueError(f"recipe.network.convolutions must hold lists of {', '.join(names)}")
+    return [dict(zip(names, layer, strict=True)) for layer in layers]

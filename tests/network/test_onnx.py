@@ -18,6 +18,8 @@ pytest.importorskip("onnx", reason="extra 'onnx'")
 pytest.importorskip("onnxruntime", reason="extra 'onnx'")
 
 from streamer.network import onnx as exporting
+from streamer.network.onnx_session import check
+from streamer.network.onnx_session import session as session_of
 
 
 @pytest.mark.parametrize(
@@ -34,7 +36,7 @@ def test_every_kind_of_network_is_exported(tmp_path: Path, changes: dict[str, ob
 
 def test_step_by_step_equals_whole(small_model: Model) -> None:
     """With its state carried over by hand, the graph gives frame by frame what it gives at once."""
-    session = exporting.session(exporting.graph(small_model).SerializeToString())
+    session = session_of(exporting.graph(small_model).SerializeToString())
     frames = np.random.default_rng(1).normal(0.5, 4, (2, 30, 20)).astype(np.float32)
     names = [part.name for part in session.get_inputs()]
     assert names == ["frames", "newest", "hidden", "cell"]
@@ -76,7 +78,7 @@ def test_a_wrong_weight_is_noticed(small_model: Model) -> None:
     altered = dict(small_model.weights)
     altered["head.bias"] = altered["head.bias"] + np.float32([0, 1e-3, 0, 0])
     other = Model("other", small_model.config, altered)
-    assert exporting.check(small_model, exporting.graph(other).SerializeToString()) > 1e-4
+    assert check(small_model, exporting.graph(other).SerializeToString()) > 1e-4
 
 
 def test_without_pytorch_the_runtime_is_the_reference(
