@@ -33,7 +33,10 @@ _TABLES: dict[str, tuple[tuple[str, ...], Callable[[Figures], str]]] = {
     "over-time": (("five_fold", "over_time"), report.time_table),
     "movement": (("five_fold", "movement"), report.movement_table),
     "confusion": (("five_fold", "confusion"), report.confusion_table),
-    "quadrants": (("five_fold", "quadrants"), report.quadrant_table),
+    "quadrants": (
+        ("five_fold", "quadrants"),
+        lambda figures: report.quadrant_table({"network": figures}),
+    ),
     "robustness": (("robustness",), report.robustness_table),
     "streams": (("streams",), report.streams_text),
     "not-music": (("not_music",), report.not_music_table),
@@ -44,7 +47,7 @@ _TABLES: dict[str, tuple[tuple[str, ...], Callable[[Figures], str]]] = {
 
 def passages(directory: Path) -> dict[str, str]:
     """Every passage of the card of a model directory, from its config and metrics."""
-    metrics = json.loads((directory / "metrics.json").read_text(encoding="utf-8"))
+    metrics = _metrics(directory)
     written = {"facts": _facts(directory)}
     for name, (path, table) in _TABLES.items():
         part: Any = metrics
@@ -73,8 +76,8 @@ def write_card(directory: Path, recipe: str, *, second: bool = False) -> None:
 
 
 def accuracy(directory: Path) -> str:
-    """The README's table: the default model beside the baselines."""
-    metrics = json.loads((directory / "metrics.json").read_text(encoding="utf-8"))
+    """The README's tables: the default model beside the baselines, and all models on quadrants."""
+    metrics = _metrics(directory)
     five_fold = metrics["five_fold"]
     rows = []
     for axis in AXES:
@@ -94,7 +97,20 @@ def accuracy(directory: Path) -> str:
     over = f"mean ± standard deviation over {count} seeds" if count > 1 else "one seed"
     table = markdown_table(["", "constant", "ridge", f"**{directory.resolve().name}**"], rows)
     songs, labels = five_fold["songs"], five_fold["labels"]
-    return f"Five-fold on {songs:,} excerpts of DEAM ({labels:,} labels), {over}:\n\n{table}"
+    told = f"Five-fold on {songs:,} excerpts of DEAM ({labels:,} labels), {over}:\n\n{table}"
+    judges = {
+        path.parent.name: _metrics(path.parent)["five_fold"]["quadrants"]
+        for path in sorted(directory.resolve().parent.glob("*/metrics.json"))
+    }
+    clips = five_fold["quadrants"]["clips"]
+    return (
+        f"{told}\n\nFour-fold by artist on {clips} clips of 4Q, the quadrant of the mean estimate:"
+        f"\n\n{report.quadrant_table(judges)}"
+    )
+
+
+def _metrics(directory: Path) -> Figures:
+    return dict(json.loads((directory / "metrics.json").read_text(encoding="utf-8")))
 
 
 def draw_reliability(directory: Path) -> None:

@@ -19,6 +19,8 @@ from streamer.training.rows import Rows
 Floats = NDArray[np.float32]
 #: A stream is heard so long before what is said of it counts, in seconds.
 _SETTLED_S = 3.0
+#: The spread of estimates where no labels give one.
+_SPREAD = 0.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +28,7 @@ class SecondHead:
     """What judges by quadrant: ``weight`` (2, units) and ``bias`` (2,), positive and high above 0.
 
     ``spread`` (2,) is the deviation over songs of what it says, ``first`` (2,) that of what the
-    network's own head says before its tanh.
+    network's own head says before its tanh (.3 where it had nothing to learn from).
     """
 
     weight: Floats
@@ -88,5 +90,8 @@ class Learner(nn.Module):
                 heard = heard[:, torch.from_numpy(settled)].mean(1)
                 said.append(torch.cat([self.network.head(heard)[:, :2], self.second(heard)], 1))
         spread = torch.cat(said).std(0, correction=0).clamp(min=1e-3).numpy()
+        first, second = spread[:2], spread[2:]
+        if all(song.clip.sides is not None for song in songs):
+            first = np.full_like(first, _SPREAD)
         weight, bias = (part.detach().numpy().copy() for part in self.second.parameters())
-        return SecondHead(weight, bias, spread[2:], spread[:2])
+        return SecondHead(weight, bias, second, first)

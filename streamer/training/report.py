@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
 from typing import Any
 
 from streamer.events import QUADRANTS
@@ -46,25 +48,23 @@ def agreement_table(five_fold: Figures) -> str:
     return markdown_table(["", "constant", "ridge", "network"], rows)
 
 
-def quadrant_table(quadrants: Figures) -> str:
-    """Clips judged as a whole, held out by artist."""
-    rows = [
-        ["right quadrant", number(quadrants["quadrant"])],
-        *([f"{axis} side", number(quadrants["sides"][axis])] for axis in AXES),
-        [
-            "right quadrant, middle of the other folds as 0",
-            number(quadrants["centred"]["quadrant"]),
-        ],
-        *(
-            [
-                f"{axis} side, middle of the other folds as 0",
-                number(quadrants["centred"]["sides"][axis]),
-            ]
-            for axis in AXES
-        ),
-        *([f"r with the tags' {axis}", number(quadrants["r"][axis])] for axis in AXES),
+def quadrant_table(judges: Mapping[str, Figures]) -> str:
+    """Clips judged as a whole, held out by artist: a column a judge."""
+    middle = "middle of the other folds as 0"
+    rows: list[tuple[str, tuple[str, ...]]] = [
+        ("right quadrant", ("quadrant",)),
+        *((f"{axis} side", ("sides", axis)) for axis in AXES),
+        (f"right quadrant, {middle}", ("centred", "quadrant")),
+        *((f"{axis} side, {middle}", ("centred", "sides", axis)) for axis in AXES),
+        *((f"r with the tags' {axis}", ("r", axis)) for axis in AXES),
     ]
-    return markdown_table(["", "network"], rows)
+    cells = []
+    for title, path in rows:
+        figures = [
+            functools.reduce(lambda part, key: part[key], path, one) for one in judges.values()
+        ]
+        cells.append([title, *map(number, figures)])
+    return markdown_table(["", *judges], cells)
 
 
 def calibration_table(calibration: Figures) -> str:
@@ -116,7 +116,7 @@ def evaluation_text(figures: Figures) -> str:
             calibration_table(figures["calibration"]),
         ]
     if "quadrants" in figures:
-        parts.append(quadrant_table(figures["quadrants"]))
+        parts.append(quadrant_table({figures["model"]: figures["quadrants"]}))
     return "\n\n".join(parts)
 
 
@@ -250,5 +250,5 @@ def five_fold_text(five_fold: Figures) -> str:
             confusion_table(five_fold["confusion"]),
         ]
     if "quadrants" in five_fold:
-        parts += ["Clips judged by quadrant", quadrant_table(five_fold["quadrants"])]
+        parts += ["Clips judged by quadrant", quadrant_table({"network": five_fold["quadrants"]})]
     return "\n\n".join(parts)

@@ -90,6 +90,8 @@ def test_both_heads_can_be_had(recipe: Recipe, songs: list[Song], tmp_path: Path
         both = tmp_path / f"both-{kind}"
         made = train(recipe, some, alone, seed=3, second=both).weights["head.weight"]
         assert np.array_equal(made, load_model(both).weights["head.weight"]) is not kind
+        said = [judge(load_model(alone), Rows(recipe), song)[-1, :2] for song in some]
+        assert (np.std(said, axis=0) > 0.02).all()
 
 
 def test_training_and_listening_hear_the_same(
