@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import threading
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ class Processes:
         before = {name: os.environ.get(name) for name in _PINNED}
         os.environ.update(dict.fromkeys(_PINNED, "1"))
         try:
-            with _signals_held():
+            with signals_held():
                 process.start()
         finally:
             for name, value in before.items():
@@ -110,19 +111,31 @@ class Processes:
 
 
 @contextlib.contextmanager
-def _signals_held() -> Iterator[None]:
+def signals_held() -> Iterator[None]:
     """Ctrl-C and SIGTERM wait: a worker that is cut off while it starts ends with a traceback.
 
-    The worker inherits this, and lets them come when it is ready for them.
+    The mask is for the worker, which inherits it and lets them come when it is ready for them. Here
+    it is not enough: where another thread gets the signal, Python still runs the handler in this
+    one. So the handlers note what came, and it comes again afterwards.
     """
-    if not hasattr(signal, "pthread_sigmask"):  # not on Windows
-        yield
+    if threading.current_thread() is not threading.main_thread():
+        yield  # handlers run in the main thread alone
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
+    came: list[int] = []
+    handlers = {
+        number: signal.signal(number, lambda caught, _: came.append(caught)) for number in _ENDINGS
+    }
+    masks = hasattr(signal, "pthread_sigmask")  # not on Windows
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS) if masks else set()
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if masks:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in handlers.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 def _serve(connection: Connection, job: Job) -> None:

@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -26,7 +27,7 @@ from streamer.analysis.annotate_file import (
 )
 from streamer.analysis.annotate_journal import Journal
 from streamer.analysis.annotate_table import write_table
-from streamer.analysis.annotate_workers import Processes
+from streamer.analysis.annotate_workers import Processes, signals_held
 from streamer.errors import ModelError, OutputError
 
 
@@ -363,3 +364,26 @@ def test_another_model_on_a_worker_is_refused(library: Path, job: Job) -> None:
     other = Job(job.model, "0" * 64, job.interval, job.timeline)
     with pytest.raises(ModelError, match="other weights here"):
         list(Processes(1, other).run([str(library / "one.wav")]))
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signal for one thread alone")
+@pytest.mark.parametrize("where", ["this thread", "another thread"])
+def test_a_signal_waits_until_a_worker_has_started(where: str) -> None:
+    """Ctrl-C, whichever thread gets it, interrupts after the start, and only once."""
+
+    def interrupt() -> None:
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+    reached = False
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), signals_held():
+        if where == "this thread":
+            interrupt()
+        else:
+            thread = threading.Thread(target=interrupt)
+            thread.start()
+            thread.join()
+        sum(range(100_000))  # where a handler would run
+        reached = True
+    assert reached
+    assert signal.getsignal(signal.SIGINT) is before
