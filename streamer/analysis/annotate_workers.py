@@ -123,7 +123,7 @@ def signals_held() -> Iterator[None]:
         return
     came: list[int] = []
     handlers = {
-        number: signal.signal(number, lambda caught, _: came.append(caught)) for number in _ENDINGS
+        number: signal.signal(number, lambda heard, _: came.append(heard)) for number in _ENDINGS
     }
     masks = hasattr(signal, "pthread_sigmask")  # not on Windows
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS) if masks else set()
@@ -134,8 +134,8 @@ def signals_held() -> Iterator[None]:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         for number, handler in handlers.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
-        for number in came:
-            signal.raise_signal(number)
+        for caught in came:
+            signal.raise_signal(caught)
 
 
 def _serve(connection: Connection, job: Job) -> None:

@@ -370,20 +370,31 @@ def test_another_model_on_a_worker_is_refused(library: Path, job: Job) -> None:
 @pytest.mark.parametrize("where", ["this thread", "another thread"])
 def test_a_signal_waits_until_a_worker_has_started(where: str) -> None:
     """Ctrl-C, whichever thread gets it, interrupts after the start, and only once."""
+    begun = threading.Event()
 
     def interrupt() -> None:
         signal.pthread_kill(threading.get_ident(), signal.SIGINT)
 
-    reached = False
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt), signals_held():
-        if where == "this thread":
+    def wait_and_interrupt() -> None:
+        begun.wait()
+        if where == "another thread":
             interrupt()
-        else:
-            thread = threading.Thread(target=interrupt)
-            thread.start()
-            thread.join()
-        sum(range(100_000))  # where a handler would run
-        reached = True
+
+    # It runs before the signals are held: a thread inherits the mask of the one that starts it.
+    other = threading.Thread(target=wait_and_interrupt)
+    other.start()
+    reached = []
+
+    def start() -> None:
+        with signals_held():
+            if where == "this thread":
+                interrupt()
+            begun.set()
+            other.join()
+            reached.append(sum(range(100_000)))  # where a handler would run
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        start()
     assert reached
     assert signal.getsignal(signal.SIGINT) is before
