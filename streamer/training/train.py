@@ -55,6 +55,8 @@ def train(
     """
     if not songs:
         raise DatasetError("there are no songs to train on")
+    if second is not None and all(song.clip.sides is None for song in songs):
+        raise DatasetError(f"{second} cannot be made: no dataset has clips judged by quadrant")
     work = directory / "unfinished"
     if work.is_dir() and not resume:
         raise DatasetError(f"{directory} holds an unfinished run: give --resume, or another --out")

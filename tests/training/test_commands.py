@@ -121,15 +121,25 @@ def model(excerpts: Path, recipe_file: Path, tmp_path_factory: Any) -> Path:
     """A model trained on the excerpts by the command."""
     out = Path(tmp_path_factory.mktemp("model")) / "mine"
     options = ["--recipe", str(recipe_file), "--set", "fit.epochs=1", "--out", str(out)]
-    second = out.with_name("second")
-    assert main(["train", str(excerpts), *options, "--second", str(second)]) == 0
-    assert load_model(second).config.songs == load_model(out).config.songs
+    assert main(["train", str(excerpts), *options]) == 0
     assert sorted(path.name for path in out.iterdir()) == [
         "cache",
         "config.json",
         "weights.safetensors",
     ]
     return out
+
+
+def test_a_model_of_the_quadrants_alone(
+    excerpts: Path, quadrant_clips: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    """``--second`` writes a model of the same songs that judges by quadrant alone."""
+    out, second = tmp_path / "mine", tmp_path / "quadrants"
+    options = ["--recipe", str(recipe_file), "--set", "fit.epochs=1", "--out", str(out)]
+    data = [str(excerpts), str(quadrant_clips)]
+    assert main(["train", *data, *options, "--second", str(second)]) == 0
+    assert load_model(second).config.songs == load_model(out).config.songs
+    assert load_model(second).config.calibration.valence.offset == 0
 
 
 def test_figures_on_known_songs_are_marked(
@@ -185,6 +195,7 @@ def test_judging_needs_no_torch(model: Path, excerpts: Path) -> None:
         (["train", "--out", "m"], 2, "Missing argument"),
         (["train", "songs"], 2, "Missing option '--out'"),
         (["train", "songs", "songs", "--out", "m"], 1, "two datasets have the name songs"),
+        (["train", "songs", "--out", "m", "--second", "q"], 1, "q cannot be made: no"),
         (["train", "songs", "--out", "m", "--recipe", "mozart"], 1, "there is no recipe mozart"),
         (["train", "songs", "--out", "m", "--set", "fit.epochs"], 2, "give NAME=VALUE"),
         (["train", "songs", "--out", "m", "--set", "fit.epochs=few"], 2, "give NAME=VALUE"),
