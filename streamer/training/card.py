@@ -63,12 +63,12 @@ def write_card(directory: Path, recipe: str, *, second: bool = False) -> None:
     ``second``: of the model whose word is the second head's alone.
     """
     card = TEMPLATE.read_text(encoding="utf-8")
-    option = "--second-card" if second else "--card"
+    own = directory.resolve().name
     for name, word in (
         ("judge", _SECOND if second else _MIXED),
-        ("made", f"{'--second' if second else '--out'} models/{directory.resolve().name}"),
-        ("card", f"{option} models/{directory.resolve().name}"),
-        ("name", directory.resolve().name),
+        ("made", f"{'--out DIR --second' if second else '--out'} models/{own}"),
+        ("card", f"{'--second-card' if second else '--card'} models/{own}"),
+        ("name", own),
         ("recipe", recipe),
     ):
         card = card.replace(f"{{{name}}}", word)
