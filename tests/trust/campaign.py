@@ -6,6 +6,7 @@
     python tests/trust/campaign.py soak --hours 8              # about a minute
     python tests/trust/campaign.py soak --hours 24 --rough     # noise, silence and clipping too
     python tests/trust/campaign.py device --count 100          # about three minutes
+    python tests/trust/campaign.py watched --minutes 60        # the dashboard, in real time
 
 Exit code 1 where something was wrong. The environment must be the one that the tests run in.
 """
@@ -27,10 +28,12 @@ sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent)]
 def main() -> int:
     """Run what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
-    parser.add_argument("what", choices=["bad-audio", "kills", "training", "soak", "device"])
+    kinds = ["bad-audio", "kills", "training", "soak", "device", "watched"]
+    parser.add_argument("what", choices=kinds)
     parser.add_argument("--count", type=int, help="how many files, runs or returns")
     parser.add_argument("--begin", type=int, default=0, help="number of the first one")
     parser.add_argument("--hours", type=float, default=8.0, help="hours of sound")
+    parser.add_argument("--minutes", type=float, default=60.0, help="minutes in real time")
     parser.add_argument("--rough", action="store_true", help="noise, silence and clipping too")
     parser.add_argument("--model", help="a name or a directory; default: the shipped one")
     chosen = parser.parse_args()
@@ -39,6 +42,8 @@ def main() -> int:
         folder = Path(name)
         if chosen.what == "soak":
             return _soak(chosen.hours, chosen.rough, chosen.model)
+        if chosen.what == "watched":
+            return _watched(folder, chosen.minutes, chosen.model)
         if not chosen.count:
             parser.error("--count is missing")
         if chosen.what == "device":
@@ -64,6 +69,14 @@ def _soak(hours: float, rough: bool, model: str | None) -> int:
     figures = soak(load_model(model), hours, rough=rough)
     print(figures.text())
     return 0 if figures.finite and not figures.gaps else 1
+
+
+def _watched(folder: Path, minutes: float, model: str | None) -> int:
+    from watched import watched
+
+    figures = watched(minutes, folder, model)
+    print(figures.text())
+    return 0 if figures.well else 1
 
 
 def _device(folder: Path, count: int) -> int:

@@ -1,0 +1,28 @@
+"""The long run in real time, in its short form."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("pexpect", reason="a terminal for the dashboard")
+
+from live_server import missing
+from watched import watched
+
+
+@pytest.mark.live
+def test_a_watched_session_is_measured(tmp_path: Path) -> None:
+    """Twelve seconds on a real server: every frame, no gap, both processes measured, exit 0."""
+    if (lack := missing()) is not None:
+        if os.environ.get("STREAMER_REQUIRE_LIVE") == "1":
+            pytest.fail(f"STREAMER_REQUIRE_LIVE=1, but {lack}")
+        pytest.skip(lack)
+    figures = watched(0.2, tmp_path, step_s=3.0)
+    assert figures.well
+    assert figures.end["frames"] > 100
+    assert len(figures.resident) >= 3
+    assert all(20e6 < each < 400e6 for point in figures.resident for each in point[1:])
+    assert "0 gaps, exit 0" in figures.text()
