@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 SINK = "music"
 
 
@@ -24,6 +26,14 @@ def missing() -> str | None:
     except OSError:
         return "PortAudio (libportaudio2) not installed"
     return None
+
+
+def demand() -> None:
+    """Skip the test where something is missing; fail it where STREAMER_REQUIRE_LIVE is 1."""
+    if (lack := missing()) is not None:
+        if os.environ.get("STREAMER_REQUIRE_LIVE") == "1":
+            pytest.fail(f"STREAMER_REQUIRE_LIVE=1, but {lack}")
+        pytest.skip(lack)
 
 
 class Server:

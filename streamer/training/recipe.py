@@ -26,10 +26,9 @@ class LossConfig:
     """Weights of the loss's parts.
 
     ``concordance``: 1 - CCC of each axis over the batch. ``likelihood``: Gaussian negative log
-    likelihood, which the deviations learn from. ``teachers``: 1 - CCC with what
-    regressions on whole clips, fitted to other songs, say (``streamer.training.teachers``); 0 asks
-    none.
-    Of the second head, for clips judged by quadrant: ``sides``: cross-entropy of each axis's side;
+    likelihood, which the deviations learn from. ``teachers``: 1 - CCC with what regressions on
+    whole clips, fitted to other songs, say (``streamer.training.teachers``); 0 asks none. Of the
+    second head, for clips judged by quadrant: ``sides``: cross-entropy of each axis's side;
     ``tags``: 1 - r with those clips' coarse numbers.
     """
 

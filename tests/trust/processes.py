@@ -45,8 +45,17 @@ def streamer(*arguments: object, **options: Any) -> subprocess.Popen[bytes]:
 
 def most_memory(pid: int) -> int:
     """The most bytes of memory that a process (Linux) has had."""
+    return _memory(pid, "VmHWM:")
+
+
+def resident(pid: int) -> int:
+    """The bytes of memory that a process (Linux) has now."""
+    return _memory(pid, "VmRSS:")
+
+
+def _memory(pid: int, kind: str) -> int:
     status = Path(f"/proc/{pid}/status").read_text()
-    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    (line,) = (line for line in status.splitlines() if line.startswith(kind))
     return int(line.split()[1]) * 1024
 
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("pexpect", reason="a terminal for the dashboard")
 
-from live_server import missing
+from live_server import demand
 from watched import watched
 
 
 @pytest.mark.live
 def test_a_watched_session_is_measured(tmp_path: Path) -> None:
     """Eighteen seconds on a real server: every frame, no gap, both processes measured, exit 0."""
-    if (lack := missing()) is not None:
-        if os.environ.get("STREAMER_REQUIRE_LIVE") == "1":
-            pytest.fail(f"STREAMER_REQUIRE_LIVE=1, but {lack}")
-        pytest.skip(lack)
+    demand()
     figures = watched(0.3, tmp_path, step_s=3.0)
     assert figures.well
     assert figures.end["frames"] > 120

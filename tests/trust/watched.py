@@ -14,7 +14,7 @@ import numpy as np
 import pexpect
 import soundfile
 from live_server import Server, wait_for
-from processes import children
+from processes import children, resident
 from soak import RATE, Broadcast
 
 
@@ -79,7 +79,7 @@ def watched(
                     following += step_s
                     (capture,) = children(live.pid)
                     figures.resident.append(
-                        (time.monotonic() - begun, _resident(live.pid), _resident(capture))
+                        (time.monotonic() - begun, resident(live.pid), resident(capture))
                     )
             ticks = Path(f"/proc/{live.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
             figures.cpu_s = sum(map(int, ticks)) / 100
@@ -108,9 +108,3 @@ def _drawn(live: pexpect.spawn) -> bool:
     except pexpect.EOF:
         raise AssertionError("it ended too early") from None
     return True
-
-
-def _resident(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
-    return int(line.split()[1]) * 1024
