@@ -61,6 +61,10 @@ def train(
     if work.is_dir() and not resume:
         raise DatasetError(f"{directory} holds an unfinished run: give --resume, or another --out")
     if resume and not work.is_dir() and (directory / "config.json").is_file():
+        if second is not None and not (second / "config.json").is_file():
+            raise DatasetError(
+                f"{directory} is finished without {second}: train into another --out"
+            )
         return load_model(directory)
     work.mkdir(parents=True, exist_ok=True)
 

@@ -84,6 +84,9 @@ def test_both_heads_can_be_had(recipe: Recipe, songs: list[Song], tmp_path: Path
     assert other.config.songs == model.config.songs
     different = {n for n in model.weights if not np.array_equal(model.weights[n], other.weights[n])}
     assert different == {"head.weight", "head.bias"}
+    assert train(recipe, songs, first, seed=3, second=second, resume=True).name == "first"
+    with pytest.raises(DatasetError, match=r"first is finished without .*later: train"):
+        train(recipe, songs, first, seed=3, second=tmp_path / "later", resume=True)
     labelled = [song for song in songs if song.clip.sides is None]
     with pytest.raises(DatasetError, match="nowhere cannot be made: no dataset has clips judged"):
         train(recipe, labelled, tmp_path / "labels", seed=3, second=tmp_path / "nowhere")
