@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -41,7 +42,9 @@ def test_ten_seconds_at_the_terminal(tmux: Tmux, replay: str, tmp_path: Path) ->
     tmux.resize(100, 30)
     tmux.type("C-c")
     screen = tmux.until(lambda lines: any("most felt" in line for line in lines))
-    assert any("four_moods.flac  0:1" in line and "heard" in line for line in screen)
+    # Up to the clip's end: how far it has come by now is the machine's to say.
+    heard = re.compile(r"four_moods\.flac  0:[1-4]\d .*heard")
+    assert any(heard.search(line) for line in screen)
     tmux.until(lambda _: code.exists() and code.read_text().strip() == "130")
     assert tmux.modes() == "0 1", "the old screen, the cursor visible"
 
