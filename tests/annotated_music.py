@@ -39,6 +39,7 @@ dense = 8
 movement = true
 lstm = 8
 layers = 1
+integrate = 8
 
 [fit]
 epochs = 3

@@ -46,6 +46,7 @@ def small_config() -> ModelConfig:
             movement=True,
             lstm=10,
             layers=2,
+            integrate=2,
         ),
         normalisation=Normalisation(mean=(0.5,) * 20, sd=(4.0,) * 20),
         calibration=Calibration(AxisCalibration(1.1, 0.02, 1.2), AxisCalibration(0.9, -0.03, 0.8)),

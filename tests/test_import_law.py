@@ -51,7 +51,7 @@ HOMES = {
     "rich": ("dashboard/", "cli/", "training/"),
     "matplotlib": ("analysis/", "training/"),
     "click": ("cli/",),
-    "onnx": ("network/onnx.py",),
+    "onnx": ("network/onnx.py", "network/onnx_nodes.py"),
     "onnxruntime": ("network/onnx_session.py", "bench/"),
 }
 #: What must not be imported for `--help`, `--version` and a wrong argument.

@@ -77,7 +77,7 @@ def test_the_wheel_holds_what_is_needed_and_no_more(wheel: Path) -> None:
         "streamer/schema.json",
         "streamer/py.typed",
         "streamer/training/metrics.schema.json",
-        "streamer/training/recipes/hybrid-2.toml",
+        "streamer/training/recipes/hybrid-3.toml",
         "streamer/models/LICENSE",
         f"{model}/config.json",
         f"{model}/weights.safetensors",

@@ -51,7 +51,7 @@ def multiply_adds(network: NetworkConfig) -> int:
     for _ in range(network.layers):
         count += 4 * network.lstm * (inputs + network.lstm)
         inputs = network.lstm
-    return count + 4 * network.lstm
+    return count + 4 * network.lstm + network.integrated
 
 
 def multiply_adds_per_s(seconds: float) -> float:

@@ -25,7 +25,7 @@ def command(model: str, output: Path) -> None:
     The graph takes MFCC frames and a state and gives estimates and the state after them; its
     metadata hold the whole config.json. examples/onnx_stream.py runs one with ONNX Runtime alone.
 
-    Example: streamer export hybrid-2 --onnx hybrid-2.onnx
+    Example: streamer export hybrid-3 --onnx hybrid-3.onnx
     """
     difference = onnx.export(load_model(model), output)
     click.echo(

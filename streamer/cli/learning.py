@@ -32,7 +32,7 @@ def learning(command: Command) -> Command:
         ),
         click.option(
             "--recipe",
-            default="hybrid-2",
+            default="hybrid-3",
             show_default=True,
             metavar="NAME|FILE",
             help="A shipped recipe, or a TOML file with every choice of the run.",

@@ -17,7 +17,7 @@ from streamer.features.mfcc import FeatureConfig
 from streamer.features.volume import VolumeConfig
 from streamer.records import is_text, read
 
-FORMAT = 1
+FORMAT = 2
 #: The largest network that a directory may ask for: bounds on what loading can allocate.
 _MOST_WEIGHTS = 16_000_000
 #: What a layer may hold of one frame, likewise of what listening can.
@@ -43,6 +43,8 @@ class NetworkConfig:
     before: the absolute difference of what the dense layer gives, taken before its rectifier. The
     newest frame's is then part of the LSTM's state.
     ``lstm`` units in each of ``layers`` layers.
+    ``integrate``: the time constant, in frames, of the leaky mean over time of what the LSTM gives,
+    from which the head judges; 0 for the newest frame's alone.
     """
 
     coefficients: int
@@ -51,6 +53,7 @@ class NetworkConfig:
     movement: bool
     lstm: int
     layers: int
+    integrate: int
 
     def __post_init__(self) -> None:
         sizes = [self.coefficients, self.lstm, self.layers]
@@ -58,6 +61,8 @@ class NetworkConfig:
             sizes += [layer.filters, layer.width, layer.stride]
         if any(not 1 <= size <= 4096 for size in sizes) or not 0 <= self.dense <= 4096:
             raise ValueError("layer sizes must be between 1 and 4096")
+        if not 0 <= self.integrate <= 4096:
+            raise ValueError("integrate must be between 0 and 4096 frames")
         if self.movement and not self.dense:
             raise ValueError("movement is measured on the dense layer: dense must not be 0")
         if len(self.convolutions) > 8 or self.layers > 8:
@@ -84,6 +89,16 @@ class NetworkConfig:
     def features(self) -> int:
         """Features of a frame that the per-frame part gives."""
         return self.dense or math.prod(self.widths()[-1])
+
+    @property
+    def remembered(self) -> int:
+        """Features of the newest frame that its successor is compared with."""
+        return self.features if self.movement else 0
+
+    @property
+    def integrated(self) -> int:
+        """Numbers that the leaky mean carries on: sums, and their weight."""
+        return self.lstm + 1 if self.integrate else 0
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The name and shape of every tensor in ``weights.safetensors``, as PyTorch names them."""

@@ -12,14 +12,17 @@ import torch
 from torch import Tensor, nn
 
 from streamer.network.config import NetworkConfig, Normalisation
+from streamer.network.integrator import fading
 from streamer.network.model import Model
 from streamer.network.runtime import LOG_SD_RANGE, Floats, LstmState
 
-TorchState = tuple[Tensor, Tensor, Tensor]
+TorchState = tuple[Tensor, Tensor, Tensor, Tensor]
+#: So many frames are integrated in one matrix product.
+_BLOCK = 256
 
 
 class HybridNetwork(nn.Module):
-    """Per-frame convolution, stateful LSTM, and heads for two means and two deviations."""
+    """Per-frame convolution, stateful LSTM, leaky mean, heads for two means and two deviations."""
 
     mean: Tensor
     inverse_sd: Tensor
@@ -46,8 +49,8 @@ class HybridNetwork(nn.Module):
     def initial(self, batch: int = 1) -> TorchState:
         """The state of streams of which nothing was heard, as ``LstmState`` has it."""
         zeros = self.head.weight.new_zeros(self.config.layers, batch, self.config.lstm)
-        features = self.config.features if self.config.movement else 0
-        return zeros, zeros.clone(), zeros.new_zeros(1, batch, features)
+        newest = zeros.new_zeros(1, batch, self.config.remembered)
+        return zeros, zeros.clone(), newest, zeros.new_zeros(1, batch, self.config.integrated)
 
     def convolve(self, frames: Tensor) -> Tensor:
         """(batch, time, coefficients) to (batch, time, features), frame by frame.
@@ -66,15 +69,35 @@ class HybridNetwork(nn.Module):
         return current
 
     def listen(self, frames: Tensor, state: TorchState) -> tuple[Tensor, TorchState]:
-        """What the LSTM makes of ``frames``: (batch, time, units), and the new state."""
-        hidden, cell, newest = state
+        """What the LSTM, integrated, makes of ``frames``: (batch, time, units); the new state."""
+        hidden, cell, newest, integral = state
         current = self.convolve(frames)
         if self.config.movement:
             previous = torch.cat([newest.transpose(0, 1), current[:, :-1]], dim=1)
             newest = current[:, -1:].transpose(0, 1)
             current = torch.cat([torch.relu(current), (current - previous).abs()], dim=-1)
         current, (hidden, cell) = self.lstm(self.dropout(current), (hidden, cell))
-        return self.dropout(current), (hidden, cell, newest)
+        if self.config.integrate:
+            current, integral = self._integrate(current, integral)
+        return self.dropout(current), (hidden, cell, newest, integral)
+
+    def _integrate(self, rows: Tensor, integral: Tensor) -> tuple[Tensor, Tensor]:
+        """The leaky mean over time of ``rows`` (batch, time, units), and its new state.
+
+        See ``streamer.network.integrator``.
+        """
+        left = fading(self.config.integrate)
+        means, carried = [], integral.transpose(0, 1)
+        for begin in range(0, rows.shape[1], _BLOCK):
+            block = rows[:, begin : begin + _BLOCK]
+            steps = torch.arange(block.shape[1])
+            ages = steps[:, None] - steps
+            weights = torch.where(ages >= 0, left ** ages.abs().to(rows.dtype), 0.0)
+            fed = torch.cat([block, torch.ones_like(block[..., :1])], dim=-1)
+            sums = weights @ fed + (left ** (steps + 1).to(rows.dtype))[:, None] * carried
+            means.append(sums[..., :-1] / sums[..., -1:])
+            carried = sums[:, -1:]
+        return torch.cat(means, dim=1), carried.transpose(0, 1)
 
     def tell(self, heard: Tensor) -> Tensor:
         """Outputs (batch, time, 4) of what ``listen`` gave.
@@ -106,8 +129,8 @@ def judge(model: Model, frames: Floats, state: LstmState) -> tuple[Floats, LstmS
     Shapes are those of ``Runtime.forward``.
     """
     with torch.no_grad():
-        carried = tuple(torch.tensor(part) for part in (state.hidden, state.cell, state.newest))
-        raw, after = loaded(model)(torch.tensor(frames), carried)
+        parts = (state.hidden, state.cell, state.newest, state.integral)
+        raw, after = loaded(model)(torch.tensor(frames), tuple(map(torch.tensor, parts)))
     axes = (model.config.calibration.valence, model.config.calibration.arousal)
     scales = torch.tensor([axis.scale for axis in axes] + [axis.sd_scale for axis in axes])
     outputs = raw * scales

@@ -24,7 +24,7 @@ from streamer.network.config import ModelConfig, parse
 from streamer.network.runtime import Runtime
 
 #: The model that is used where none is named.
-DEFAULT_MODEL = "hybrid-2"
+DEFAULT_MODEL = "hybrid-3"
 
 _MOST_CONFIG_BYTES = 4_000_000
 _MOST_WEIGHT_BYTES = 80_000_000

@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import streamer
 from streamer.errors import MissingExtraError, ModelError, OutputError
+from streamer.network.integrator import fading
 from streamer.network.model import Model
+from streamer.network.onnx_nodes import Nodes
 from streamer.network.onnx_session import check
 from streamer.network.runtime import LOG_SD_RANGE
-
-Floats = NDArray[np.float32]
 
 #: The oldest operator set that has all that is used here, for readers of many years.
 OPSET, IR = 17, 8
@@ -31,7 +30,8 @@ def export(model: Model, path: Path) -> float:
     """Write the graph of ``model`` to ``path``; the largest difference found is returned.
 
     Inputs are ``frames`` (batch, time, coefficients) and the state: ``hidden`` and ``cell``
-    (layers, batch, units), and ``newest`` (1, batch, features) where the network has movement.
+    (layers, batch, units), ``newest`` (1, batch, features) where the network has movement, and
+    ``integral`` (1, batch, units + 1) where it integrates.
     Results are ``outputs`` (batch, time, 4), the calibrated valence, arousal and their standard
     deviations, as ``Runtime.forward`` gives them; and the state after, ``hidden_after`` and so on.
     The first state is all zeros. Batch and time may be any number above 0.
@@ -60,13 +60,16 @@ def graph(model: Model) -> Any:
     except ModuleNotFoundError:
         raise MissingExtraError("exporting a model", "onnx", "onnx") from None
     network = model.config.network
-    nodes = _Nodes(onnx.helper)
+    nodes = Nodes(onnx.helper)
     _convolve(nodes, model)
     states: dict[str, tuple[str | int, ...]] = {}
     if network.movement:
         _move(nodes)
         states["newest"] = (1, "batch", network.features)
     _recur(nodes, model)
+    if network.integrate:
+        _integrate(nodes, model)
+        states["integral"] = (1, "batch", network.integrated)
     _head(nodes, model)
     states["hidden"] = states["cell"] = (network.layers, "batch", network.lstm)
 
@@ -98,40 +101,7 @@ def graph(model: Model) -> Any:
     return proto
 
 
-class _Nodes:
-    """Nodes in order, each fed by the one before, and the constants that they use."""
-
-    def __init__(self, helper: Any) -> None:
-        self._helper = helper
-        self.all: list[Any] = []
-        self.constants: list[Any] = []
-        self.newest = "frames"
-
-    def constant(self, values: Any, dtype: type = np.float32) -> str:
-        from onnx import numpy_helper
-
-        name = f"constant_{len(self.constants)}"
-        array: NDArray[Any] = np.ascontiguousarray(values, dtype=dtype)
-        self.constants.append(numpy_helper.from_array(array, name))
-        return name
-
-    def add(
-        self,
-        kind: str,
-        *more: str,
-        source: str | None = None,
-        results: tuple[str, ...] = (),
-        **attributes: Any,
-    ) -> str:
-        """A node on ``source`` (the newest result) and ``more``; its first result's name."""
-        results = results or (f"{kind.lower()}_{len(self.all)}",)
-        inputs = [source or self.newest, *more]
-        self.all.append(self._helper.make_node(kind, inputs, list(results), **attributes))
-        self.newest = results[0]
-        return self.newest
-
-
-def _convolve(nodes: _Nodes, model: Model) -> None:
+def _convolve(nodes: Nodes, model: Model) -> None:
     """(batch, time, coefficients) to (time, batch, features), as ``HybridNetwork.convolve``."""
     network, weights = model.config.network, model.weights
     normal = model.config.normalisation
@@ -153,7 +123,7 @@ def _convolve(nodes: _Nodes, model: Model) -> None:
             nodes.add("Relu")
 
 
-def _move(nodes: _Nodes) -> None:
+def _move(nodes: Nodes) -> None:
     """Features (time, batch, features), rectified, and how far each has moved before that."""
     features = nodes.newest
     zero, one, most = (nodes.constant([k], np.int64) for k in (0, -1, np.iinfo(np.int64).max))
@@ -166,7 +136,7 @@ def _move(nodes: _Nodes) -> None:
     nodes.add("Concat", movement, source=rectified, axis=2)
 
 
-def _recur(nodes: _Nodes, model: Model) -> None:
+def _recur(nodes: Nodes, model: Model) -> None:
     """The LSTM layers over (time, batch, features), from ``hidden`` and ``cell`` on."""
     network, weights = model.config.network, model.weights
     features = nodes.newest
@@ -206,7 +176,34 @@ def _recur(nodes: _Nodes, model: Model) -> None:
     nodes.newest = features
 
 
-def _head(nodes: _Nodes, model: Model) -> None:
+def _integrate(nodes: Nodes, model: Model) -> None:
+    """The leaky mean over time of (time, batch, units), from ``integral`` on.
+
+    A recurrent layer without a nonlinearity: each unit sums itself up, one more the weights.
+    """
+    units = model.config.network.lstm
+    into = np.eye(units + 1, units)[None]
+    recurrent = np.eye(units + 1)[None] * fading(model.config.network.integrate)
+    one_more = np.zeros((1, 2 * (units + 1)))
+    one_more[0, units] = 1
+    nodes.add(
+        "RNN",
+        *(nodes.constant(part) for part in (into, recurrent, one_more)),
+        "",
+        "integral",
+        results=("integrals", "integral_after"),
+        hidden_size=units + 1,
+        activations=["Affine"],
+        activation_alpha=[1.0],
+        activation_beta=[0.0],
+    )
+    nodes.add("Squeeze", nodes.constant([1], np.int64))
+    sizes = nodes.constant([units, 1], np.int64)
+    nodes.add("Split", sizes, results=("sums", "gathered"), axis=-1)
+    nodes.add("Div", "gathered", source="sums")
+
+
+def _head(nodes: Nodes, model: Model) -> None:
     """(time, batch, units) to the calibrated outputs (batch, time, 4)."""
     nodes.add("MatMul", nodes.constant(model.weights["head.weight"].T))
     nodes.add("Add", nodes.constant(model.weights["head.bias"]))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from streamer.features.state import State
 from streamer.network.config import Calibration, ModelConfig
 from streamer.network.frame_layers import Convolution, Dense, FrameLayer, Linear
+from streamer.network.integrator import Integrator
 from streamer.network.lstm import Lstm, Packing
 
 Floats = NDArray[np.float32]
@@ -28,11 +29,14 @@ class LstmState(State):
 
     ``newest`` (1, batch, features): the newest frame's features before the rectifier, from which
     the next one's movement is measured; without features where the network has no movement.
+    ``integral`` (1, batch, units + 1): the fading sum of what the LSTM gave, and of its weights;
+    of no numbers where the network does not integrate.
     """
 
     hidden: Floats
     cell: Floats
     newest: Floats
+    integral: Floats
 
     @classmethod
     def joined(cls, states: Sequence[LstmState]) -> LstmState:
@@ -43,6 +47,7 @@ class LstmState(State):
             np.concatenate([state.hidden for state in states], axis=1),
             np.concatenate([state.cell for state in states], axis=1),
             np.concatenate([state.newest for state in states], axis=1),
+            np.concatenate([state.integral for state in states], axis=1),
         )
 
     def parted(self) -> list[LstmState]:
@@ -51,10 +56,13 @@ class LstmState(State):
         if batch == 1:
             return [self]
         # Copies: a stream that stays behind must not hold the whole batch in memory.
-        hidden, cell, newest = self.hidden, self.cell, self.newest
+        hidden, cell, newest, integral = self.hidden, self.cell, self.newest, self.integral
         return [
             LstmState(
-                hidden[:, k : k + 1].copy(), cell[:, k : k + 1].copy(), newest[:, k : k + 1].copy()
+                hidden[:, k : k + 1].copy(),
+                cell[:, k : k + 1].copy(),
+                newest[:, k : k + 1].copy(),
+                integral[:, k : k + 1].copy(),
             )
             for k in range(batch)
         ]
@@ -96,16 +104,17 @@ class Runtime:
                 into = into.reshape(-1, len(layout), 4 * network.lstm)[:, layout]
                 into = into.reshape(-1, 4 * network.lstm)
             self._lstm_layers.append(Lstm(into, weights[f"lstm.weight_hh_l{index}"].T, bias))
+        self._integrator = Integrator(network.integrate) if network.integrate else None
         self._head = Head(weights["head.weight"].T, weights["head.bias"], config.calibration)
 
     def initial(self, batch: int = 1) -> LstmState:
         """The state of a stream of which nothing was heard."""
         shape = (self._network.layers, batch, self._network.lstm)
-        features = self._network.features if self._network.movement else 0
         return LstmState(
             np.zeros(shape, np.float32),
             np.zeros(shape, np.float32),
-            np.zeros((1, batch, features), np.float32),
+            np.zeros((1, batch, self._network.remembered), np.float32),
+            np.zeros((1, batch, self._network.integrated), np.float32),
         )
 
     def forward(self, frames: Floats, state: LstmState) -> tuple[Floats, LstmState]:
@@ -135,8 +144,13 @@ class Runtime:
         hidden, cell = packing.sort(state.hidden), packing.sort(state.cell)
         for index, layer in enumerate(self._lstm_layers):
             current = layer(current, packing.runs, hidden[index], cell[index])
+        integral = state.integral
+        if self._integrator is not None:
+            integral = packing.sort(integral)
+            current = self._integrator(current, packing.runs, integral[0])
+            integral = packing.unsort(integral)
         outputs = packing.unpack(self._head(current))
-        return outputs, LstmState(packing.unsort(hidden), packing.unsort(cell), newest)
+        return outputs, LstmState(packing.unsort(hidden), packing.unsort(cell), newest, integral)
 
     def convolve(self, frames: Floats) -> Floats:
         """The per-frame part: (batch, time, coefficients) to (batch, time, features).

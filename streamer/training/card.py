@@ -14,7 +14,7 @@ from typing import Any
 
 from streamer.network.model import load_model
 from streamer.passages import markdown_table, names, replaced
-from streamer.training import report
+from streamer.training import report, trials
 from streamer.training.figures import AXES, Figures
 
 TEMPLATE = Path(__file__).with_name("card.md")
@@ -37,11 +37,11 @@ _TABLES: dict[str, tuple[tuple[str, ...], Callable[[Figures], str]]] = {
         ("five_fold", "quadrants"),
         lambda figures: report.quadrant_table({"network": figures}),
     ),
-    "robustness": (("robustness",), report.robustness_table),
-    "streams": (("streams",), report.streams_text),
-    "not-music": (("not_music",), report.not_music_table),
-    "cross-corpus": (("cross_corpus",), report.cross_corpus_table),
-    "ablations": (("ablations",), report.ablation_text),
+    "robustness": (("robustness",), trials.robustness_table),
+    "streams": (("streams",), trials.streams_text),
+    "not-music": (("not_music",), trials.not_music_table),
+    "cross-corpus": (("cross_corpus",), trials.cross_corpus_table),
+    "ablations": (("ablations",), trials.ablation_text),
 }
 
 
@@ -152,6 +152,7 @@ def _facts(directory: Path) -> str:
         for layer in network.convolutions
     )
     milliseconds = 1000 / features.sample_rate
+    integrated_s = network.integrate * features.hop / features.sample_rate
     songs = ", ".join(f"{len(songs):,} of {name}" for name, songs in config.songs.items())
     rows = [
         ["weights", f"{weights:,}"],
@@ -162,6 +163,7 @@ def _facts(directory: Path) -> str:
         ["convolution", layers or "none"],
         ["dense, a frame", str(network.dense or "none")],
         ["LSTM", f"{network.layers} x {network.lstm} units"],
+        ["leaky mean", f"over {integrated_s:g} s" if integrated_s else "none"],
         ["trained on", f"{songs} (a tenth of the labelled ones kept to calibrate on)"],
     ]
     return markdown_table(["", ""], rows)

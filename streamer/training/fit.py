@@ -197,7 +197,7 @@ class _Run:
         goes_on = self._random.random(size) < self.config.carry
         mask = torch.from_numpy(goes_on.astype(np.float32))[None, :, None]
         parts, ended = self._carried
-        hidden, cell, newest = (part[:, order] * mask for part in parts)
+        hidden, cell, newest, integral = (part[:, order] * mask for part in parts)
         for index in np.flatnonzero(goes_on):
             volumes[index] = ended[order[index]]
-        return (hidden, cell, newest), volumes
+        return (hidden, cell, newest, integral), volumes

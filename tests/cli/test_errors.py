@@ -259,7 +259,7 @@ SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
     "no config": (without("config.json"), "config.json is missing"),
     "no weights": (without("weights.safetensors"), "weights.safetensors is missing"),
     "wrong hash": (flipped, "is not the file that config.json was written for"),
-    "other format": (edited(format=2), "has format 2, while this version reads format 1"),
+    "other format": (edited(format=3), "has format 3, while this version reads format 2"),
     "no format": (edited(format=None), "has format None"),
     "other shape": (edited(network__lstm=11), "does not fit config.json"),
     "fewer layers": (other_weights(layers=1), "does not fit config.json"),

@@ -45,9 +45,8 @@ def test_streams_of_unequal_lengths_are_independent(small_model: Model, lengths:
     """Streams side by side give the outputs and final states of each one alone."""
     random = np.random.default_rng(3)
     runtime = small_model.runtime
-    like = runtime.initial(len(lengths))
-    parts = (like.hidden, like.cell, like.newest)
-    state = LstmState(*(random.uniform(-0.9, 0.9, p.shape).astype(np.float32) for p in parts))
+    heard = random.normal(0.5, 4, (len(lengths), 3, 20)).astype(np.float32)
+    _, state = runtime.forward(heard, runtime.initial(len(lengths)))
     rows = random.normal(0.5, 4, (sum(lengths), 20)).astype(np.float32)
     outputs, after = runtime.forward_streams(rows, lengths, state)
     assert outputs.shape == (sum(lengths), 4)
@@ -58,6 +57,7 @@ def test_streams_of_unequal_lengths_are_independent(small_model: Model, lengths:
         np.testing.assert_allclose(ended.hidden, final.hidden, atol=1e-5)
         np.testing.assert_allclose(ended.cell, final.cell, atol=1e-5)
         np.testing.assert_allclose(ended.newest, final.newest, atol=1e-5)
+        np.testing.assert_allclose(ended.integral, final.integral, atol=1e-5)
         begin += length
     again = LstmState.joined(after.parted())
     assert again == after

@@ -24,7 +24,12 @@ from streamer.network.onnx_session import session as session_of
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"movement": False}, {"convolutions": (), "dense": 0, "movement": False, "layers": 1}],
+    [
+        {},
+        {"movement": False},
+        {"integrate": 0},
+        {"convolutions": (), "dense": 0, "movement": False, "layers": 1},
+    ],
     ids=str,
 )
 def test_every_kind_of_network_is_exported(tmp_path: Path, changes: dict[str, object]) -> None:
@@ -39,7 +44,7 @@ def test_step_by_step_equals_whole(small_model: Model) -> None:
     session = session_of(exporting.graph(small_model).SerializeToString())
     frames = np.random.default_rng(1).normal(0.5, 4, (2, 30, 20)).astype(np.float32)
     names = [part.name for part in session.get_inputs()]
-    assert names == ["frames", "newest", "hidden", "cell"]
+    assert names == ["frames", "newest", "integral", "hidden", "cell"]
     state = [small_model.runtime.initial(2).to_arrays()[name] for name in names[1:]]
     whole, *final = session.run(None, dict(zip(names, [frames, *state], strict=True)))
     steps = []

@@ -18,10 +18,8 @@ def random_frames(seed: int, count: int = FRAMES, batch: int = 1) -> np.ndarray:
 
 
 def random_state(model: Model, seed: int, batch: int = 1) -> LstmState:
-    random = np.random.default_rng(seed)
-    like = model.runtime.initial(batch)
-    parts = (like.hidden, like.cell, like.newest)
-    return LstmState(*(random.uniform(-0.9, 0.9, p.shape).astype(np.float32) for p in parts))
+    _, state = model.runtime.forward(random_frames(seed, 5, batch), model.runtime.initial(batch))
+    return state
 
 
 @pytest.mark.parametrize(
@@ -29,6 +27,7 @@ def random_state(model: Model, seed: int, batch: int = 1) -> LstmState:
     [
         {},
         {"movement": False},
+        {"integrate": 0},
         {"dense": 0, "movement": False},
         {"convolutions": (), "layers": 1},
         {"convolutions": (), "dense": 0, "movement": False},
@@ -47,7 +46,7 @@ def test_runtime_equals_pytorch_in_outputs_and_state(changes: dict[str, object])
     assert outputs.shape == reference.shape == (3, FRAMES, 4)
     assert outputs.std(axis=1).min() > 1e-3
     np.testing.assert_allclose(outputs, reference, atol=1e-5)
-    for name in ("hidden", "cell", "newest"):
+    for name in ("hidden", "cell", "newest", "integral"):
         part = getattr(final, name)
         np.testing.assert_allclose(part, getattr(after, name), atol=1e-5, err_msg=name)
     assert final.newest.shape[2] == (model.config.network.features if final.newest.size else 0)
@@ -68,15 +67,16 @@ def test_whole_sequence_equals_step_by_step(small_model: Model) -> None:
     np.testing.assert_allclose(stepped, whole, atol=1e-5)
     np.testing.assert_allclose(carried.hidden, after_whole.hidden, atol=1e-5)
     np.testing.assert_allclose(carried.cell, after_whole.cell, atol=1e-5)
+    np.testing.assert_allclose(carried.integral, after_whole.integral, atol=1e-5)
 
 
 def test_the_given_state_is_not_changed(small_model: Model) -> None:
     """``forward`` leaves the state that it was given as it was."""
     state = random_state(small_model, 5)
-    hidden, cell = state.hidden.copy(), state.cell.copy()
+    kept = {name: part.copy() for name, part in state.to_arrays().items()}
     small_model.runtime.forward(random_frames(6), state)
-    np.testing.assert_array_equal(state.hidden, hidden)
-    np.testing.assert_array_equal(state.cell, cell)
+    for name, part in state.to_arrays().items():
+        np.testing.assert_array_equal(part, kept[name], err_msg=name)
 
 
 def test_convolution_is_blind_to_its_neighbours(small_model: Model) -> None:

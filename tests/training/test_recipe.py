@@ -27,7 +27,7 @@ def test_a_recipe_is_read_to_the_last_field(recipe: Recipe) -> None:
 def test_every_shipped_recipe_can_be_read() -> None:
     """Each file in the package, by its name; its network is no larger than a model may be."""
     names = [path.stem for path in RECIPES.glob("*.toml")]
-    assert "hybrid-2" in names
+    assert "hybrid-3" in names
     for name in names:
         recipe = read_recipe(name)
         assert recipe.network.coefficients == recipe.features.coefficients
@@ -98,7 +98,7 @@ def test_a_wrong_recipe_is_a_sentence(tmp_path: Path, old: str, new: str, said: 
 
 def test_no_recipe(tmp_path: Path) -> None:
     """An unknown name is answered with the shipped ones."""
-    with pytest.raises(DatasetError, match=r"there is no recipe mozart: .* hybrid-2"):
+    with pytest.raises(DatasetError, match=r"there is no recipe mozart: .* hybrid-3"):
         read_recipe("mozart")
     with pytest.raises(DatasetError, match="there is no recipe"):
         read_recipe(tmp_path / "gone.toml")

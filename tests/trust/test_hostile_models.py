@@ -231,8 +231,8 @@ def test_hostile_directories(
 
 @pytest.mark.parametrize(
     "name",
-    ["../hybrid-2", "..", "/etc", "/dev/null", "/proc/self/root", "hybrid-2/../../..", "\0", "",
-     " ", "~", "a" * 5_000, "x\n\x1b[2Jy", "\udcff", "models/hybrid-2\0"],
+    ["../hybrid-3", "..", "/etc", "/dev/null", "/proc/self/root", "hybrid-3/../../..", "\0", "",
+     " ", "~", "a" * 5_000, "x\n\x1b[2Jy", "\udcff", "models/hybrid-3\0"],
 )  # fmt: skip
 def test_names_that_are_no_models(name: str, clip: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Whatever ``--model`` says: a directory with a model in it, or one sentence."""
