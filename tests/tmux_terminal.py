@@ -41,6 +41,10 @@ class Tmux:
     def screen(self) -> list[str]:
         return self.run("capture-pane", "-p").splitlines()
 
+    def everything(self) -> list[str]:
+        """The screen, and above it what has scrolled away."""
+        return self.run("capture-pane", "-p", "-S", "-").splitlines()
+
     def type(self, *keys: str) -> None:
         self.run("send-keys", *keys)
 
