@@ -129,8 +129,8 @@ def judge(model: Model, frames: Floats, state: LstmState) -> tuple[Floats, LstmS
     Shapes are those of ``Runtime.forward``.
     """
     with torch.no_grad():
-        parts = (state.hidden, state.cell, state.newest, state.integral)
-        raw, after = loaded(model)(torch.tensor(frames), tuple(map(torch.tensor, parts)))
+        carried = tuple(map(torch.tensor, state.parts))
+        raw, after = loaded(model)(torch.tensor(frames), carried)
     axes = (model.config.calibration.valence, model.config.calibration.arousal)
     scales = torch.tensor([axis.scale for axis in axes] + [axis.sd_scale for axis in axes])
     outputs = raw * scales

@@ -38,17 +38,18 @@ class LstmState(State):
     newest: Floats
     integral: Floats
 
+    @property
+    def parts(self) -> tuple[Floats, Floats, Floats, Floats]:
+        """The arrays in their order; in each the second axis counts streams."""
+        return self.hidden, self.cell, self.newest, self.integral
+
     @classmethod
     def joined(cls, states: Sequence[LstmState]) -> LstmState:
         """The states of several streams as one batch, in their order."""
         if len(states) == 1:
             return states[0]
-        return cls(
-            np.concatenate([state.hidden for state in states], axis=1),
-            np.concatenate([state.cell for state in states], axis=1),
-            np.concatenate([state.newest for state in states], axis=1),
-            np.concatenate([state.integral for state in states], axis=1),
-        )
+        each = zip(*(state.parts for state in states), strict=True)
+        return cls(*(np.concatenate(part, axis=1) for part in each))
 
     def parted(self) -> list[LstmState]:
         """The states of the batch's streams, each on its own; the inverse of ``joined``."""
@@ -56,16 +57,8 @@ class LstmState(State):
         if batch == 1:
             return [self]
         # Copies: a stream that stays behind must not hold the whole batch in memory.
-        hidden, cell, newest, integral = self.hidden, self.cell, self.newest, self.integral
-        return [
-            LstmState(
-                hidden[:, k : k + 1].copy(),
-                cell[:, k : k + 1].copy(),
-                newest[:, k : k + 1].copy(),
-                integral[:, k : k + 1].copy(),
-            )
-            for k in range(batch)
-        ]
+        parts = self.parts
+        return [LstmState(*(part[:, k : k + 1].copy() for part in parts)) for k in range(batch)]
 
 
 class Runtime:
