@@ -1,4 +1,4 @@
-"""The one loop: source, tracker, sinks.
+"""The one loop: source, tracker, sinks; and a recorded session handed to sinks once more.
 
 Two threads of ours run in a session: the main thread reads, tracks and writes (here); Rich's
 refresh thread draws a snapshot (``streamer.dashboard``). Only the history is shared. A sound device
@@ -8,24 +8,100 @@ and another thread sends what the ring holds (``streamer.audio.capture`` says wh
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import streamer
 from streamer.audio.pacing import Clock, SystemClock
 from streamer.audio.resample import Resampled, Skipped
 from streamer.audio.source import Remark, Samples, Source
-from streamer.cadence import Cadence
 from streamer.errors import OutputError
-from streamer.events import End, Estimate, Gap, Notice, Start
-from streamer.latency import Latency
-from streamer.sinks.delivery import Delivery
-from streamer.sinks.sink import Sink
-from streamer.stopping import Abandoned, Stop, Stopped
+from streamer.events import End, Estimate, Event, Gap, Notice, Start
+from streamer.sinks.sink import Delivery, Sink
+from streamer.stages import Cadence
 from streamer.tracker import EmotionTracker
+
+Piece = TypeVar("Piece")
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: somebody asked for it
+    """Raised out of the wait for the next piece when the loop is told to stop."""
+
+
+class Abandoned(BaseException):
+    """Raised out of whatever is under way when the loop is told to stop and does not.
+
+    A line that nobody reads may be what it hangs at: no further one is written.
+    """
+
+
+class Stop:
+    """The request to stop, and the wait that it may break off."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._waiting = False
+
+    def ask(self, *, interrupt: bool = False) -> None:
+        """Ask the loop to end.
+
+        ``interrupt`` is for signal handlers, which run in the main thread: a wait for the next
+        piece is broken off at once, while a line being written is finished first.
+        """
+        self._asked = True
+        if interrupt and self._waiting:
+            raise Stopped
+
+    def next(self, pieces: Iterator[Piece]) -> Piece | None:
+        """The next piece; ``None`` at the end, or once somebody asked."""
+        self._waiting = True
+        try:
+            # A signal that came before `_waiting` was set must not wait for a piece.
+            return None if self._asked else next(pieces, None)
+        finally:
+            self._waiting = False
+
+
+#: Bins are 2 % wide: percentiles are within 1 % of the truth, and an hour of lateness still fits.
+_BASE = math.log(1.02)
+_SMALLEST_S = 1e-5
+
+
+class Latency:
+    """Counts latencies in seconds in logarithmic bins."""
+
+    def __init__(self) -> None:
+        self._bins: Counter[int] = Counter()
+        self._longest = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one; what is not positive counts as ten microseconds."""
+        self._longest = max(self._longest, seconds)
+        self._bins[round(math.log(max(seconds, _SMALLEST_S)) / _BASE)] += 1
+
+    def percentile(self, percent: float) -> float | None:
+        """The latency that ``percent`` of those counted do not exceed; None before the first."""
+        wanted = percent / 100 * self._bins.total()
+        seen = 0
+        for index in sorted(self._bins):
+            seen += self._bins[index]
+            if seen >= wanted:
+                return math.exp(index * _BASE)
+        return None
+
+    def to_dict(self) -> dict[str, float | int | None]:
+        """How many, the median, the 99th percentile and the longest, in seconds."""
+        return {
+            "count": self._bins.total(),
+            "median_s": self.percentile(50),
+            "p99_s": self.percentile(99),
+            "max_s": self._longest,
+        }
 
 
 class Watcher(Sink, Protocol):
@@ -241,3 +317,120 @@ class Session:
             real_time_factor=self._compute_s / judged_s if judged_s else None,
             latency=latency,
         )
+
+
+class Playback:
+    """Hands recorded events to sinks, ``speed`` times as fast as they happened.
+
+    ``events``: in the order of the recording; a recording that was cut off gets an ``end``.
+    ``start_s`` and ``duration_s`` choose a stretch of it, in seconds of stream time. ``watcher``
+    and ``on_failure`` are those of a session. Deadlines are absolute, as for a paced source.
+    """
+
+    def __init__(
+        self,
+        events: Iterable[Event],
+        sinks: Sequence[Sink],
+        *,
+        speed: float = 1.0,
+        start_s: float | None = None,
+        duration_s: float = math.inf,
+        watcher: Sink | None = None,
+        on_failure: Callable[[OutputError], None] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._events = events
+        self._delivery = Delivery(sinks, watcher, on_failure)
+        self._speed = speed
+        self._start_s = start_s
+        self._duration_s = duration_s
+        self._clock = clock or SystemClock()
+        self._stop = Stop()
+        self._start: Start | None = None
+        self._begin_s: float | None = None
+        self._began = 0.0
+        self._shown = End(start_s or 0.0, 0, 0, 0, 0, None)
+
+    def stop(self, *, interrupt: bool = False) -> None:
+        """Ask the playback to end, as a session is asked; an ``end`` event is still written."""
+        self._stop.ask(interrupt=interrupt)
+
+    def request_reset(self) -> None:
+        """Nothing: what was judged stays judged."""
+
+    def run(self) -> End:
+        """Show the recording until it ends, the duration is over or ``stop`` is called.
+
+        Returns the ``end`` event: the recorded one where all was shown, otherwise one that counts
+        what was. Raises ``BrokenPipeError`` where the reader of a sink went away, and passes on the
+        reading's ``StreamerError`` after ``end``.
+        """
+        try:
+            end = self._show() or self._shown
+        except Stopped:
+            end = self._shown
+        except (BrokenPipeError, Abandoned):
+            raise
+        except BaseException:
+            self._delivery.write(self._shown)
+            raise
+        self._delivery.write(end)
+        return end
+
+    def _show(self) -> End | None:
+        """Deliver the stretch; the recording's own end if all of it was shown."""
+        pieces = self._paced()
+        while (event := self._stop.next(pieces)) is not None:
+            if isinstance(event, End):
+                return event
+            self._delivery.write(event)
+            self._count(event)
+        return None
+
+    def _paced(self) -> Iterator[Event]:
+        """The events of the stretch, each when its moment has come."""
+        for event in self._events:
+            if isinstance(event, Start):
+                self._start = event
+                yield event
+                continue
+            moment = event.t + event.seconds if isinstance(event, Gap) else event.t
+            begin_s = self._begin(moment)
+            if moment < begin_s and not isinstance(event, End):
+                continue
+            if event.t > begin_s + self._duration_s:
+                return
+            deadline = self._began + (moment - begin_s) / self._speed
+            if (left := deadline - self._clock.now()) > 0:
+                self._clock.sleep(left)
+            yield event
+
+    def _begin(self, moment: float) -> float:
+        """Stream time of the beginning; a recording that began later tells it by its first event.
+
+        The clock starts when this is first asked.
+        """
+        if self._begin_s is None:
+            interval = self._start.interval_s or self._start.hop_s if self._start else 0.5
+            late = moment - interval
+            recorded = late if late > interval else 0.0
+            self._begin_s = recorded if self._start_s is None else max(recorded, self._start_s)
+            self._began = self._clock.now()
+        return self._begin_s
+
+    def _count(self, event: Event) -> None:
+        """Bring the ``end`` of what was shown so far up to date."""
+        shown = self._shown
+        if isinstance(event, Estimate):
+            hop = self._start.hop_s if self._start else 0.0
+            frames = round((event.t - (self._begin_s or 0.0)) / hop) if hop else shown.estimates + 1
+            self._shown = dataclasses.replace(
+                shown, t=event.t, estimates=shown.estimates + 1, frames=frames
+            )
+        elif isinstance(event, Gap):
+            self._shown = dataclasses.replace(
+                shown,
+                t=max(shown.t, event.t + event.seconds),
+                gaps=shown.gaps + 1,
+                lost_samples=shown.lost_samples + event.samples,
+            )

@@ -1,7 +1,7 @@
 """What sound goes through on its way to an estimate, for one stream or a thousand side by side.
 
-Framing, loudness, MFCC, volume, network, cadence, in this order, state in and state out. A lone
-``EmotionTracker`` and a ``TrackerPool`` both come here: there is no other path.
+Framing, level, MFCC, gain, network, cadence (when an estimate is due), in this order, state in and
+state out. A lone ``EmotionTracker`` and a ``TrackerPool`` both come here: there is no other path.
 """
 
 from __future__ import annotations
@@ -14,15 +14,31 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.cadence import Cadence
+from streamer.circumplex import mood, quadrant, quadrant_probabilities
 from streamer.events import Estimate
 from streamer.features.framing import Framing, FramingState
-from streamer.features.loudness import Loudness, LoudnessState
+from streamer.features.gain import Volume, VolumeState
+from streamer.features.level import Loudness, LoudnessState
 from streamer.features.state import State
-from streamer.features.volume import Volume, VolumeState
 from streamer.network.model import Model
 from streamer.network.runtime import LstmState
-from streamer.plane import mood, quadrant, quadrant_probabilities
+
+
+class Cadence:
+    """Which frames are due: the first whose end reaches each multiple of the interval.
+
+    ``interval`` in seconds, 0 for every frame; ``rate`` in Hz.
+    """
+
+    def __init__(self, interval: float, rate: int) -> None:
+        if not (math.isfinite(interval) and interval >= 0):
+            raise ValueError(f"the interval must be 0 or more seconds, not {interval}")
+        self._step = interval * rate
+
+    def index(self, position: int) -> int:
+        """How many multiples of the interval (zero apart) lie at or before a stream position."""
+        # A hair is added so that 0.1 s at 16 kHz is due at sample 1,600 and not one frame later.
+        return position if not self._step else math.floor(position / self._step + 1e-9)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

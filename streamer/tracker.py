@@ -13,12 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from streamer.audio.source import Lost
-from streamer.audio.validity import split
-from streamer.cadence import Cadence
+from streamer.audio.source import Lost, split_valid
 from streamer.events import Estimate
 from streamer.network.model import Model
-from streamer.stages import Stages, Terms, TrackerState
+from streamer.stages import Cadence, Stages, Terms, TrackerState
 
 #: Long inputs are worked through in pieces, so that memory stays bounded: at most this many samples
 #: in all streams of a call together, but not under this many in each.
@@ -117,7 +115,7 @@ class EmotionTracker:
                 # that signals becomes one that does not.
                 with np.errstate(over="ignore", invalid="ignore"):
                     piece = piece.astype(np.float32)
-            for part in split(piece):
+            for part in split_valid(piece):
                 if isinstance(part, Lost):
                     self.invalid_samples += part.samples
                     self.skip(part.samples)

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from streamer.circumplex import mood, quadrant, quadrant_probabilities
 from streamer.events import Estimate, Gap, Start
-from streamer.plane import mood, quadrant, quadrant_probabilities
 from streamer.sinks.history import History
 
 RATE = 16000

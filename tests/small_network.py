@@ -6,8 +6,8 @@ import dataclasses
 
 import numpy as np
 
+from streamer.features.gain import VolumeConfig
 from streamer.features.mfcc import FeatureConfig
-from streamer.features.volume import VolumeConfig
 from streamer.network.config import (
     FORMAT,
     AxisCalibration,

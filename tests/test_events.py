@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 from line_schema import SCHEMA, VALIDATOR, emotions, valid_lines
 
+from streamer.circumplex import MOODS, mood, quadrant, quadrant_probabilities
 from streamer.cli.main import main
 from streamer.events import QUADRANTS, End, Estimate, Event, Gap, Notice, Start, from_json, to_json
-from streamer.plane import MOODS, mood, quadrant, quadrant_probabilities
 
 RATE = 16_000
 

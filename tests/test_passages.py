@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from makers.passages import names, replaced
 from streamer.network.model import DEFAULT_MODEL
-from streamer.passages import markdown_table, names, replaced
+from streamer.training.figures import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 CARDS = sorted(path.parent for path in ROOT.glob("models/*/config.json"))
@@ -53,7 +54,7 @@ def test_there_is_a_card_for_every_model() -> None:
 @pytest.mark.parametrize("directory", CARDS, ids=lambda directory: directory.name)
 def test_cards_are_what_the_metrics_say(directory: Path) -> None:
     """Writing every passage of a model card again changes nothing."""
-    from streamer.training.card import passages
+    from makers.card import passages
 
     card = (directory / "README.md").read_text(encoding="utf-8")
     assert set(names(card)) == set(passages(directory))
@@ -67,7 +68,7 @@ def test_metrics_are_what_the_estimates_say(directory: Path) -> None:
 
     from streamer.training.crossval import rounded
     from streamer.training.figures import five_fold
-    from streamer.training.table import read_table
+    from streamer.training.out_of_fold import read_table
 
     metrics = json.loads((directory / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["five_fold"] == rounded(five_fold(read_table(directory / "out_of_fold.csv.gz")))
@@ -75,7 +76,7 @@ def test_metrics_are_what_the_estimates_say(directory: Path) -> None:
 
 def test_the_readme_says_what_the_default_model_does() -> None:
     """Writing the README's accuracy table again changes nothing."""
-    from streamer.training.card import accuracy
+    from makers.card import accuracy
 
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert replaced(readme, {"accuracy": accuracy(ROOT / "models" / DEFAULT_MODEL)}) == readme

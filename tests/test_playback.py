@@ -9,7 +9,7 @@ import pytest
 
 from streamer.errors import OutputError, SessionFileError
 from streamer.events import End, Estimate, Event, Gap, Start
-from streamer.playback import Playback
+from streamer.session import Playback
 
 
 def started(interval: float = 0.5) -> Start:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.analysis.session_file import Recording
+from streamer.analysis.recorded import Recording
 from streamer.errors import SessionFileError
 from streamer.training.metrics import ccc, pearson, rmse
 

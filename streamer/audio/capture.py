@@ -22,7 +22,10 @@ import threading
 from collections.abc import Callable
 from typing import BinaryIO
 
-from streamer.audio import portaudio, wire
+from streamer.audio import (
+    link,
+    portaudio,
+)
 from streamer.audio.devices import Input
 from streamer.errors import StreamerError
 
@@ -30,27 +33,27 @@ from streamer.errors import StreamerError
 TICK_S = 0.25
 
 
-def pump(stream: portaudio.Stream, send: Callable[[wire.Message], None]) -> None:
+def pump(stream: portaudio.Stream, send: Callable[[link.Message], None]) -> None:
     """Pass on what the callback delivers until the stream ends."""
     told = portaudio.BY_ENTRY
     while not stream.ended:
         if not stream.ring.wait(TICK_S):
-            send(wire.Tick())
+            send(link.Tick())
         clock = portaudio.BY_PORTAUDIO if stream.callback.advances else portaudio.BY_ENTRY
         if clock != told:
             told = clock
-            send(wire.Clocked(clock))
+            send(link.Clocked(clock))
         while (message := stream.ring.read()) is not None:
             send(message)
     while (message := stream.ring.read()) is not None:
         send(message)
-    send(wire.Failed(f"{stream.name} stopped delivering"))
+    send(link.Failed(f"{stream.name} stopped delivering"))
 
 
-def _send_to(pipe: BinaryIO) -> Callable[[wire.Message], None]:
-    def send(message: wire.Message) -> None:
+def _send_to(pipe: BinaryIO) -> Callable[[link.Message], None]:
+    def send(message: link.Message) -> None:
         try:
-            pipe.write(wire.pack(message))
+            pipe.write(link.pack(message))
             pipe.flush()
         except OSError:
             os._exit(0)  # nobody listens any more
@@ -88,14 +91,14 @@ def main(request: str) -> None:
 
     threading.Thread(target=work, daemon=True).start()
     while not done.wait(TICK_S):
-        send(wire.Tick())
+        send(link.Tick())
     found = result[0]
     if isinstance(found, str):
-        send(wire.Failed(found))
+        send(link.Failed(found))
     elif isinstance(found, list):
-        send(wire.Listed([dataclasses.asdict(each) for each in found]))
+        send(link.Listed([dataclasses.asdict(each) for each in found]))
     else:
-        send(wire.Opened(found.name, found.rate, found.channels, found.block_s, portaudio.BY_ENTRY))
+        send(link.Opened(found.name, found.rate, found.channels, found.block_s, portaudio.BY_ENTRY))
         pump(found, send)
     os._exit(0)  # without PortAudio's own ending, which may hang
 

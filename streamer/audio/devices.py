@@ -1,11 +1,68 @@
-"""Which inputs there are, and which of them a person means."""
+"""Inputs of this machine, and which of them a person means by an index or a part of a name.
+
+PortAudio sees one device called "pulse" behind which all sources of PulseAudio and PipeWire are.
+Which of them it records is the environment variable PULSE_SOURCE's to say, read when the stream
+opens; their own names, monitors of outputs above all, come from ``pactl``.
+"""
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from dataclasses import dataclass
 
-from streamer.audio import pulse
 from streamer.errors import DeviceError
+
+#: The word for "what this computer plays", whichever output that is.
+MONITOR = "monitor"
+_TIMEOUT_S = 3.0
+
+
+def _pactl(*words: str) -> str:
+    """What ``pactl`` prints; nothing where it is absent, fails, or its server does not answer."""
+    program = shutil.which("pactl")
+    if program is None:
+        return ""
+    try:
+        done = subprocess.run(
+            [program, *words],
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout if done.returncode == 0 else ""
+
+
+def pulse_sources() -> list[tuple[str, int, int]]:
+    """Each source's name, channels and rate in Hz, in the server's order."""
+    found = []
+    for line in _pactl("list", "short", "sources").splitlines():
+        # 0 \t music.monitor \t module-null-sink.c \t s16le 2ch 44100Hz \t RUNNING
+        fields = line.split("\t")
+        if len(fields) < 4:
+            continue
+        channels = rate = 0
+        for word in fields[3].split():
+            if word.endswith("ch") and word[:-2].isdigit():
+                channels = int(word[:-2])
+            elif word.endswith("Hz") and word[:-2].isdigit():
+                rate = int(word[:-2])
+        found.append((fields[1], channels, rate))
+    return found
+
+
+def default_monitor() -> str | None:
+    """The source that records what the default output plays, if a server says which that is."""
+    for line in _pactl("info").splitlines():
+        label, _, sink = line.partition(": ")
+        if label == "Default Sink" and sink:
+            return f"{sink}.monitor"
+    return None
+
 
 #: Parts of names (in lower case) of inputs that carry what the computer itself plays.
 _LOOPBACKS = (
@@ -75,8 +132,8 @@ def choose(wanted: str | int | None, inputs: list[Input]) -> Input:
                 return each
         raise DeviceError(f"no input has the index {text}; there are: {_names(inputs)}")
     lower = text.lower()
-    if lower == pulse.MONITOR:
-        monitor = pulse.default_monitor()
+    if lower == MONITOR:
+        monitor = default_monitor()
         for each in inputs:
             if monitor is not None and each.name == monitor:
                 return each

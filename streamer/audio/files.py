@@ -11,9 +11,64 @@ from typing import Any
 
 import numpy as np
 
-from streamer.audio import containers, layout
-from streamer.audio.source import Piece, Remark, SourceInfo
+from streamer.audio.source import Piece, Remark, SourceInfo, check_layout, mix
 from streamer.errors import AudioError
+
+_MAGIC = {
+    b"RIFF": "WAV",
+    b"RIFX": "WAV",
+    b"RF64": "WAV",
+    b"fLaC": "FLAC",
+    b"OggS": "OGG",
+    b"FORM": "AIFF",
+    b"caff": "CAF",
+    b".snd": "AU",
+    b"ID3": "MP3",
+    b"\xff\xfb": "MP3",
+    b"\xff\xf3": "MP3",
+}
+
+
+def container_of(head: bytes) -> str | None:
+    """The kind of sound file that begins with ``head`` (four bytes are enough), if it is one."""
+    for magic, name in _MAGIC.items():
+        if head.startswith(magic):
+            return name
+    return None
+
+
+def mp3_has_index(path: Path) -> bool:
+    """Whether an MP3 file begins with an index, which knows its length.
+
+    Without one the length is guessed from the bit rate at the beginning.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(10)
+        start = 0
+        if head.startswith(b"ID3"):  # a tag, often with a picture: its length is in 7-bit bytes
+            for byte in head[6:]:
+                start = start << 7 | byte & 0x7F
+            start += len(head)
+        stream.seek(start)
+        frame = stream.read(256)
+    return any(index in frame for index in (b"Xing", b"Info", b"VBRI"))
+
+
+def ogg_is_whole(path: Path) -> bool:
+    """Whether an Ogg file ends with a complete page that says that it is the last.
+
+    (libsndfile's own log says so too, but not every time.)
+    """
+    with path.open("rb") as stream:
+        size = stream.seek(0, 2)
+        stream.seek(max(0, size - 70_000))  # a page has at most 65,307 bytes
+        tail = stream.read()
+    page = tail[tail.rfind(b"OggS") :]
+    if len(page) < 27 or not page[5] & 4:
+        return False
+    segments = page[26]
+    return len(page) >= 27 + segments + sum(page[27 : 27 + segments])
+
 
 #: Samples that one call of libsndfile decodes: one block of FLAC, a tenth of a second. A broken
 #: file costs the call in which it breaks, so calls are short and pieces are put together.
@@ -39,7 +94,7 @@ class FileSource:
         self._path = Path(path)
         self._file = _open(self._path)
         try:
-            layout.check(self._file.samplerate, self._file.channels, str(path))
+            check_layout(self._file.samplerate, self._file.channels, str(path))
             rate = int(self._file.samplerate)
             frames = int(self._file.frames)
             self._log = str(self._file.extra_info)  # cleared by reading
@@ -74,7 +129,7 @@ class FileSource:
                     got, broken = self._decode(min(_CHUNK, self._block - filled))
                     # Infinite samples of opposite sign give NaN, which `validity` deals with.
                     with np.errstate(invalid="ignore", over="ignore"):
-                        layout.mix(self._chunk[:got], block[filled : filled + got])
+                        mix(self._chunk[:got], block[filled : filled + got])
                     filled += got
                     if got == 0 or broken:
                         break
@@ -154,7 +209,7 @@ class FileSource:
             promised, found = int(cut[1]), int(cut[2])
             if promised < _ENDLESS and found > 0:
                 return self._remark(heard, heard * promised / found)
-        elif self._file.format == "OGG" and not containers.ogg_is_whole(self._path):
+        elif self._file.format == "OGG" and not ogg_is_whole(self._path):
             return Remark(f"{self._path} breaks off after {heard:.1f} s: its last page is missing")
         elif broken or (self._position < self._length and self._is_counted()):
             return self._remark(heard, self._length / self._file.samplerate)
@@ -162,7 +217,7 @@ class FileSource:
 
     def _is_counted(self) -> bool:
         """Whether the length was counted by whoever wrote the file, and not guessed by a reader."""
-        return self._file.format != "MP3" or containers.mp3_has_index(self._path)
+        return self._file.format != "MP3" or mp3_has_index(self._path)
 
     def _remark(self, heard: float, promised: float) -> Remark:
         return Remark(
@@ -207,7 +262,7 @@ def _open(path: Path) -> Any:
         # soundfile would encode a name itself, and fail where it is no text.
         file = StraightThrough(os.fsencode(path) if os.name == "posix" else path)
     except soundfile.SoundFileError as error:
-        if kind := containers.kind(head):
+        if kind := container_of(head):
             raise _broken_header(path, kind) from error
         raise AudioError(
             f"{path} is not sound in a format that libsndfile reads (WAV, FLAC, OGG, Opus, MP3, "

@@ -8,9 +8,9 @@ from typing import Final
 
 import numpy as np
 
-from streamer.audio import wire
-from streamer.audio.continuity import Continuity
-from streamer.audio.line import ANSWER_S, Line, Process
+from streamer.audio import link
+from streamer.audio.link import ANSWER_S, Line, Process
+from streamer.audio.losses import Continuity
 from streamer.audio.pacing import Clock, SystemClock
 from streamer.audio.ring import Block, Refused
 from streamer.audio.source import Lost, Piece, Remark, SourceInfo
@@ -156,11 +156,11 @@ class MicrophoneSource:
                 yield from self._continuity.feed(message)
             elif isinstance(message, Refused):
                 yield from self._continuity.lose(Lost(message.samples, "ring overrun"))
-            elif isinstance(message, wire.Clocked):
+            elif isinstance(message, link.Clocked):
                 self.latency_clock = message.latency_clock
             elif (
                 message is None
-                or isinstance(message, wire.Failed)
+                or isinstance(message, link.Failed)
                 or self._clock.now() - heard > patience
             ):
                 break
@@ -193,15 +193,15 @@ class MicrophoneSource:
         missing = self._continuity.missing(self._clock.now())
         return self._position + missing >= self._last
 
-    def _open(self, device: str | int | None, rate: int | None) -> tuple[Line, wire.Opened]:
+    def _open(self, device: str | int | None, rate: int | None) -> tuple[Line, link.Opened]:
         line = self._launch({"device": device, "rate": rate})
         begun = self._clock.now()
         try:
             while True:
                 message = line.receive()
-                if isinstance(message, wire.Opened):
+                if isinstance(message, link.Opened):
                     return line, message
-                if isinstance(message, wire.Failed):
+                if isinstance(message, link.Failed):
                     raise DeviceError(message.message)
                 if message is None:
                     raise DeviceError("the capturing process ended before a device was open")

@@ -8,8 +8,7 @@ from typing import BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.audio import layout
-from streamer.audio.source import Piece, Remark, Samples, SourceInfo
+from streamer.audio.source import Piece, Remark, Samples, SourceInfo, check_layout, mix
 from streamer.errors import AudioError
 
 _BLOCK = 16_384
@@ -66,7 +65,7 @@ class PcmSource:
     ) -> None:
         if fmt not in _FORMATS:
             raise AudioError(f"unknown sample format {fmt!r}: choose one of {', '.join(FORMATS)}")
-        layout.check(rate, channels, name)
+        check_layout(rate, channels, name)
         self._stream = stream
         self._width, self._decode = _FORMATS[fmt]
         self._fmt = fmt
@@ -112,5 +111,5 @@ class PcmSource:
         mono = np.empty(len(block), np.float32)
         # Infinite samples of opposite sign give NaN, which `validity` deals with.
         with np.errstate(invalid="ignore", over="ignore"):
-            layout.mix(block, mono)
+            mix(block, mono)
         return mono

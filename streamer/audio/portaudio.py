@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.audio import layout, pulse
+from streamer.audio import devices
 from streamer.audio.devices import PULSE_API, Input, choose, is_loopback
 from streamer.audio.ring import Ring
+from streamer.audio.source import check_layout, mix
 from streamer.errors import DeviceError
 
 #: What one callback brings: short against the latency that a person notices, long enough that
@@ -71,7 +72,7 @@ def inputs(sounddevice: Any) -> list[Input]:
     if _bridge(found) is not None:
         found += [
             Input(None, name, channels, rate, PULSE_API, False, is_loopback(name))
-            for name, channels, rate in pulse.sources()
+            for name, channels, rate in devices.pulse_sources()
         ]
     return found
 
@@ -88,7 +89,7 @@ def _choose(wanted: str | int | None, found: list[Input]) -> Input:
     except DeviceError:
         part = str(wanted).lower()
         if wanted is not None and _bridge(found) is None:
-            for name, _, _ in pulse.sources():
+            for name, _, _ in devices.pulse_sources():
                 if part in name.lower():
                     raise DeviceError(
                         f"{name} can only be reached through ALSA's device for PulseAudio, which "
@@ -115,7 +116,7 @@ class Callback:
         """Take ``indata`` of shape (count, channels)."""
         entered = self._clock()
         mono = self._mono[:count]
-        layout.mix(indata, mono)
+        mix(indata, mono)
         captured = entered
         adc = times.inputBufferAdcTime  # of the block's first sample, on PortAudio's own clock
         self.advances = adc > self._last_adc > 0.0
@@ -141,7 +142,7 @@ class Stream:
             index = bridge.index
         self.name = device.name
         self.rate = rate if rate is not None else device.rate
-        layout.check(self.rate, max(1, device.channels), self.name)
+        check_layout(self.rate, max(1, device.channels), self.name)
         self.ended = False
         most = round(self.rate * BLOCK_S)
         self.ring = Ring(round(self.rate * RING_S), round(RING_S / BLOCK_S))

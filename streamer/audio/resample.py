@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from streamer.audio import validity
-from streamer.audio.source import Lost, Remark, Samples, Source, SourceInfo
+from streamer.audio.source import CAUSE, Lost, Remark, Samples, Source, SourceInfo, split_valid
 
 #: soxr's "high quality": flat to 0.91 of the lower Nyquist frequency, 20 bits. "Low" would hold
 #: samples back for 20 ms instead of 40, but begins to fall at two thirds.
@@ -68,14 +67,14 @@ class Resampled:
             if isinstance(piece, Remark):
                 yield piece
                 continue
-            for part in (piece,) if isinstance(piece, Lost) else validity.split(piece):
+            for part in (piece,) if isinstance(piece, Lost) else split_valid(piece):
                 if isinstance(part, Lost):
                     yield from self._flush()
-                    if part.cause == validity.CAUSE:
+                    if part.cause == CAUSE:
                         invalid += part.samples
                         continue
                 if invalid:
-                    yield self._skip(Lost(invalid, validity.CAUSE))
+                    yield self._skip(Lost(invalid, CAUSE))
                     invalid = 0
                 if isinstance(part, Lost):
                     yield self._skip(part)
@@ -83,7 +82,7 @@ class Resampled:
                     yield from self._feed(part)
         yield from self._flush()
         if invalid:
-            yield self._skip(Lost(invalid, validity.CAUSE))
+            yield self._skip(Lost(invalid, CAUSE))
 
     def close(self) -> None:
         """Close the source."""

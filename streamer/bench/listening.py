@@ -18,10 +18,10 @@ from streamer.audio.files import FileSource
 from streamer.audio.portaudio import Callback
 from streamer.audio.resample import Heard, Resampled
 from streamer.audio.ring import Ring
+from streamer.bench.dashboard import dashboard_cost
 from streamer.bench.features import frames_of
 from streamer.bench.report import Row, Section, timed
 from streamer.bench.timing import measure, side_by_side
-from streamer.dashboard import cost
 from streamer.events import Estimate
 from streamer.network.model import Model
 from streamer.pool import TrackerPool
@@ -89,7 +89,7 @@ def dashboard(model: Model, music: NDArray[np.float32], seconds: float) -> Secti
         history.write(dataclasses.replace(heard, t=number * hop / rate))
         history.progress(number * hop / rate, number, 0.0)
 
-    found = cost.measure(feed, seconds=seconds, step_s=hop / rate)
+    found = dashboard_cost(feed, seconds=seconds, step_s=hop / rate)
     rows = (
         Row("dashboard", 100 * found.dashboard),
         Row("bare Live, every cell with a style", 100 * found.bare_cells),

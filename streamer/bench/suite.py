@@ -12,9 +12,15 @@ from pathlib import Path
 import numpy as np
 
 import streamer
-from streamer.bench import features, listening, machine, networks, processes
-from streamer.bench.music import music, write
+from streamer.bench import (
+    features,
+    listening,
+    networks,
+    processes,
+    timing,
+)
 from streamer.bench.report import Claim, Report, Section
+from streamer.bench.timing import music, write
 from streamer.network.model import DEFAULT_MODEL, Model, load_model
 
 
@@ -65,7 +71,7 @@ def run(model_name: str | None, *, quick: bool, tell: Callable[[str], None]) -> 
         version=streamer.__version__,
         time=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         quick=quick,
-        machine=machine.describe(),
+        machine=timing.describe_machine(),
         model=facts(model),
         sections=tuple(sections),
         claims=tuple(claims(sections)),

@@ -1,12 +1,83 @@
-"""How long calls take, side by side: medians and 99th percentiles."""
+"""How long calls take, side by side, on which machine, and with what music."""
 
 from __future__ import annotations
 
 import gc
+import os
+import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+#: What keeps every library to one thread; it must be set before NumPy is imported.
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "VECLIB_MAXIMUM_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
+}
+
+
+def describe_machine() -> dict[str, Any]:
+    """Processor, cores, load, and the versions that matter."""
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "blas": f"{blas.get('name')} {blas.get('version')}",
+        "threads": int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count(),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or "unknown"
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or "unknown"
+
+
+#: What most files have.
+FILE_RATE = 44_100
+_BLOCK_S = 10
+
+
+def music(seconds: float, rate: int, seed: int = 0) -> NDArray[np.float32]:
+    """Chords with a beat and some noise: mono float32 of ``seconds`` at ``rate`` Hz."""
+    random = np.random.default_rng(seed)
+    t = np.arange(round(seconds * rate)) / rate
+    sound = random.normal(0, 0.02, len(t))
+    for tone in random.choice((110, 131, 165, 196, 220, 262, 330, 392), 5, replace=False):
+        swell = 1 + np.sin(2 * np.pi * random.uniform(0.05, 0.5) * t)
+        sound += 0.05 * swell * np.sin(2 * np.pi * tone * t)
+    sound *= 0.5 + 0.5 * np.exp(-4 * (t * 2 % 1))
+    return sound.astype(np.float32)
+
+
+def write(path: Path, seconds: float) -> None:
+    """A stereo FLAC file of that length, written in pieces."""
+    with soundfile.SoundFile(path, "w", FILE_RATE, 2, format="FLAC") as file:
+        left = round(seconds * FILE_RATE)
+        for seed in range(1 << 30):
+            if left <= 0:
+                return
+            block = music(_BLOCK_S, FILE_RATE, seed)[:left]
+            file.write(np.stack([block, block[::-1]], axis=1))
+            left -= len(block)
+
 
 Call = Callable[[], object]
 

@@ -6,16 +6,86 @@ import contextlib
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from streamer.cli.main import FAILED, TERMINATED
-from streamer.cli.values import Seconds
+from streamer.cli.options import Seconds
+from streamer.cli.sentence import sentence
 
 if TYPE_CHECKING:
-    from streamer.analysis.annotate import Outcome, Workers
-    from streamer.analysis.annotate_file import Job
+    from rich.progress import TaskID
+
+    from streamer.annotate.file import Annotation, Job
+    from streamer.annotate.library import Outcome, Workers
+
+
+class Progress:
+    """Shows a bar where standard error is a terminal; problems are told in any case."""
+
+    def __init__(self, quiet: bool) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        self._quiet = quiet
+        self._console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+        self._bar = Bar(
+            TextColumn("{task.fields[done]} of {task.fields[files]} files"),
+            BarColumn(),
+            TextColumn("{task.percentage:.0f} %"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=self._console,
+            disable=quiet or not self._console.is_terminal,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            transient=True,
+        )
+        self._task: TaskID | None = None
+        self._done = self._left = 0
+
+    def __enter__(self) -> Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def begin(self, files: int, size: int) -> None:
+        """So many files of so many bytes together are to be done."""
+        self._left = size
+        # Bytes tell the time left better than files, whose lengths differ.
+        self._task = self._bar.add_task("", start=False, total=size, done=0, files=files)
+
+    def finished(self, name: str, size: int, annotation: Annotation | None) -> None:
+        """A file is done; ``None`` for one that an interrupted run had done."""
+        assert self._task is not None, "begin comes first"
+        task = self._task
+        self._done += 1
+        if annotation is None:
+            # Left out of the speed, by which the time left is reckoned.
+            self._left -= size
+            self._bar.update(task, total=self._left, done=self._done)
+            return
+        self._bar.start_task(task)
+        self._bar.update(task, advance=size, done=self._done)
+        if annotation.problem is not None:
+            self._console.print(f"streamer: skipped: {sentence(annotation.problem)}")
+        for remark in annotation.remarks:
+            self._console.print(f"streamer: {sentence(name)} {sentence(remark)}")
+
+    def say(self, message: str) -> None:
+        """Print a line about the run as a whole, unless quiet."""
+        if not self._quiet:
+            self._console.print(f"streamer: {message}")
 
 
 @click.command(name="annotate")
@@ -81,10 +151,9 @@ def command(
         if path.is_file() and out.exists() and path.samefile(out):
             raise click.UsageError(f"{out} is one of the files to be read: name another output")
 
-    from streamer.analysis.annotate import annotate, sound_files
-    from streamer.analysis.annotate_file import Job
-    from streamer.analysis.annotate_table import check_table
-    from streamer.cli.annotate_progress import Progress
+    from streamer.annotate.file import Job
+    from streamer.annotate.library import annotate, sound_files
+    from streamer.annotate.table import check_table
     from streamer.network.model import list_models, load_model
 
     check_table(out)
@@ -108,10 +177,10 @@ def command(
 
 def _workers(job: Job, jobs: int | None, scheduler: str | None) -> Workers:
     if scheduler is not None:
-        from streamer.analysis.annotate_cluster import Cluster
+        from streamer.annotate.workers import Cluster
 
         return Cluster(scheduler, job)
-    from streamer.analysis.annotate_workers import Processes, cores
+    from streamer.annotate.workers import Processes, cores
 
     return Processes(jobs or cores(), job)
 

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import click
 
-from streamer.bench.machine import ONE_THREAD
-from streamer.bench.report import from_json
-from streamer.bench.table import text
+from streamer.bench.report import from_json, text
+from streamer.bench.timing import ONE_THREAD
 from streamer.cli.main import FAILED, INTERRUPTED
 from streamer.errors import OutputError
 from streamer.network.model import load_model

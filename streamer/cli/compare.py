@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streamer.cli.values import Seconds
+from streamer.cli.options import Seconds
 
 if TYPE_CHECKING:
     from streamer.analysis.compare import Agreement
@@ -36,7 +36,7 @@ def command(first: Path, second: Path, lag: float, as_json: bool) -> None:
     Example: streamer compare desk.jsonl room.jsonl
     """
     from streamer.analysis.compare import compare
-    from streamer.analysis.session_file import read_session
+    from streamer.analysis.recorded import read_session
 
     agreements = compare(read_session(first), read_session(second), lag)
     if as_json:

@@ -19,7 +19,7 @@ def command() -> None:
 
     Example: streamer devices
     """
-    from streamer.audio.line import list_inputs
+    from streamer.audio.link import list_inputs
 
     inputs = list_inputs()
     if not inputs:

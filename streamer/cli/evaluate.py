@@ -26,7 +26,7 @@ def command(model: str, dataset: Path, fold: int | None, json_file: Path | None)
     from streamer.network.model import directory_of
     from streamer.training.dataset import read_dataset
     from streamer.training.evaluate import evaluate
-    from streamer.training.report import evaluation_text
+    from streamer.training.figures import evaluation_text
 
     found = read_dataset(dataset)
     clips = [clip for clip in found.clips if fold is None or clip.fold == fold]

@@ -1,16 +1,24 @@
-"""What every listening command does: build the session, mind the signals, give the exit code."""
+"""What every listening command does: build the session, mind the signals, give the exit code.
+
+A recorded session shown again goes the same way. C libraries that talk to standard error meanwhile
+are not heard.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
+import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
+from streamer.analysis.recorded import read_events
 from streamer.audio.resample import Resampled
 from streamer.audio.source import Source
 from streamer.cli.main import FAILED, INTERRUPTED, TERMINATED
@@ -19,9 +27,41 @@ from streamer.cli.outputs import Outputs, outputs
 from streamer.cli.screen import Screen
 from streamer.events import End
 from streamer.network.model import load_model
-from streamer.session import Session, TimedSource
-from streamer.stopping import Abandoned
+from streamer.session import Abandoned, Playback, Session, TimedSource
 from streamer.tracker import EmotionTracker
+
+
+@contextlib.contextmanager
+def libraries_silenced() -> Iterator[None]:
+    """Send what C code writes to standard error nowhere; what Python writes goes where it did.
+
+    libmpg123 comments on every fault of a broken MP3 file: in the middle of a dashboard, and where
+    one sentence is promised.
+    """
+    before = sys.stderr
+    try:
+        before.flush()
+        kept = os.dup(2)
+        ours = before
+        if before.fileno() == 2:
+            ours = open(  # noqa: SIM115 - it lives as long as `kept`
+                kept, "w", 1, before.encoding, before.errors, closefd=False
+            )
+    except (OSError, ValueError, AttributeError):  # closed, or no file at all
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    sys.stderr = ours
+    try:
+        yield
+    finally:
+        ours.flush()
+        sys.stderr = before
+        os.dup2(kept, 2)
+        os.close(kept)
+
 
 #: Two signals within this many seconds are one: shells and programs that wrap this one repeat them.
 _PATIENCE_S = 1.0
@@ -110,3 +150,30 @@ def signals(session: Running) -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def show(
+    recording: Path,
+    options: Listening,
+    *,
+    speed: float,
+    start_s: float | None,
+    duration_s: float,
+) -> int:
+    """Play the recording back ``speed`` times as fast, and return the exit code."""
+    with contextlib.closing(read_events(recording)) as events:
+        # Read before an output is opened: what is no recording must not cost an older file.
+        first = list(itertools.islice(events, 1))
+        screen = Screen(options)
+        with outputs(screen.options, (recording,)) as out:
+            playback = Playback(
+                itertools.chain(first, events),
+                [*out.sinks, *screen.sinks],
+                speed=speed,
+                start_s=start_s,
+                duration_s=duration_s,
+                watcher=screen.watcher,
+                on_failure=out.note_failure,
+            )
+            with screen.around(playback):
+                return run(playback, out)

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamer.cli.main import FAILED
-from streamer.cli.options import Listening, listening
+from streamer.cli.options import Listening, Seconds, listening
 from streamer.cli.outputs import refuse_overwriting
-from streamer.cli.values import Seconds
 
 if TYPE_CHECKING:
     from streamer.audio.microphone import MicrophoneSource

@@ -1,7 +1,9 @@
-"""The options of the commands that listen."""
+"""Options of the commands that listen, and what their values must be."""
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +11,150 @@ from typing import Any, TypeVar
 
 import click
 
-from streamer.cli.reach import OscPrefix, SinkName, SinkOption
-from streamer.cli.values import Address, Rotate, Seconds
+from streamer.sinks import osc, plugins
+from streamer.sinks.jsonl import Rotation
 from streamer.sinks.osc import PORT, PREFIX
-from streamer.sinks.rotating import Rotation
+
+
+class Seconds(click.ParamType[float]):
+    """A finite number of seconds, at least ``least``."""
+
+    name = "seconds"
+
+    def __init__(self, least: float = 0.0) -> None:
+        self._least = least
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number, or click's complaint."""
+        try:
+            seconds = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a number of seconds", param, ctx)
+        if not (math.isfinite(seconds) and seconds >= self._least):
+            self.fail(f"{value} must be {self._least:g} seconds or more", param, ctx)
+        return seconds
+
+
+class Speed(click.ParamType[float]):
+    """A factor above 0, or ``max`` for as fast as it goes (infinity)."""
+
+    name = "speed"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The factor, or click's complaint."""
+        if value == "max":
+            return math.inf
+        try:
+            speed = float(value)
+        except ValueError:
+            speed = math.nan
+        if not (math.isfinite(speed) and speed > 0):
+            self.fail(f"{value!r} is neither a factor above 0 nor 'max'", param, ctx)
+        return speed
+
+
+class Address(click.ParamType[tuple[str, int]]):
+    """``HOST:PORT``, ``HOST`` with the usual port, or a port of this machine."""
+
+    name = "address"
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        """Host and port, or click's complaint."""
+        if isinstance(value, tuple):
+            return value
+        text = str(value)
+        bare_ipv6 = text.count(":") > 1 and not text.startswith("[")
+        host, _, port = (text, "", "") if bare_ipv6 else text.rpartition(":")
+        if not bare_ipv6 and ":" not in text:
+            host, port = ("", text) if text.isdecimal() else (text, "")
+        host = host.removeprefix("[").removesuffix("]") or "127.0.0.1"
+        number = int(port) if port.isdecimal() else 0 if port else self._port
+        if not 0 < number < 65536 or " " in host or not text:
+            self.fail(f"{value!r} is not HOST:PORT, such as 127.0.0.1:{self._port}", param, ctx)
+        return host, number
+
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_BYTES = {"kb": 1000, "mb": 1000**2, "gb": 1000**3}
+
+
+class Rotate(click.ParamType[Rotation]):
+    """How long or how large a file may become: ``1h``, ``7d``, ``100MB``."""
+
+    name = "rotation"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Rotation:
+        """The bounds, or click's complaint."""
+        if isinstance(value, Rotation):
+            return value
+        found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([a-z]+)", str(value).lower(), re.ASCII)
+        number, unit = (float(found[1]), found[2]) if found else (0.0, "")
+        seconds, size = number * _SECONDS.get(unit, 0), number * _BYTES.get(unit, 0)
+        # Less would be a file for a handful of lines.
+        if seconds < 1 and size < 10_000:
+            self.fail(
+                f"{value!r} is neither a time such as 1h (s, m, h, d; from 1s on) "
+                f"nor a size such as 100MB (kB, MB, GB; from 10kB on)",
+                param,
+                ctx,
+            )
+        return Rotation(seconds=seconds or math.inf, size=size or math.inf)
+
+
+class OscPrefix(click.ParamType[str]):
+    """What OSC addresses begin with: ``/word``, or several of them."""
+
+    name = "prefix"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The prefix without a slash at its end, or click's complaint."""
+        prefix = str(value).rstrip("/")
+        if not osc.is_address(prefix):
+            self.fail(f"{value!r} cannot begin an OSC address: give a path such as /emotion")
+        return prefix
+
+
+class SinkName(click.ParamType[tuple[str, str | None]]):
+    """``NAME[:ARG]`` of a sink that an installed package offers."""
+
+    name = "sink"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str | None]:
+        """Name and argument, or click's complaint."""
+        if isinstance(value, tuple):
+            return value
+        name, colon, argument = str(value).partition(":")
+        known = plugins.available()
+        if name not in known:
+            which = f"choose from {', '.join(known)}" if known else "no package installed has one"
+            self.fail(f"there is no sink {name!r}: {which}", param, ctx)
+        return name, argument if colon else None
+
+
+class SinkOption(click.Option):
+    """An option whose help tells which sinks are installed; looked up for the help alone."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The option and its help, with the names."""
+        record = super().get_help_record(ctx)
+        if record is None:
+            return None
+        names = ", ".join(plugins.available()) or "none"
+        return record[0], f"{record[1]}  [installed: {names}]"
+
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -14,10 +14,9 @@ from streamer.cli.options import Listening
 from streamer.cli.sentence import sentence
 from streamer.errors import OutputError
 from streamer.events import Event, Notice
-from streamer.sinks.jsonl import JsonLines
+from streamer.sinks.jsonl import JsonLines, RotatingJsonLines, Rotation
 from streamer.sinks.osc import Osc
 from streamer.sinks.plugins import open_sink
-from streamer.sinks.rotating import RotatingJsonLines, Rotation
 from streamer.sinks.sink import Sink
 
 

@@ -26,7 +26,7 @@ def command(sessions: tuple[Path, ...], out: Path) -> int:
     """
     # Reading and drawing are imported here: `--help` is answered without them.
     from streamer.analysis.plot import draw
-    from streamer.analysis.session_file import read_session
+    from streamer.analysis.recorded import read_session
 
     draw([read_session(path) for path in sessions], out)
     return 0

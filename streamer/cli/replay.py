@@ -11,8 +11,7 @@ import click
 from click.core import ParameterSource
 
 from streamer.audio.pcm import FORMATS, PcmSource
-from streamer.cli.options import Listening, listening
-from streamer.cli.values import Seconds, Speed
+from streamer.cli.options import Listening, Seconds, Speed, listening
 
 if TYPE_CHECKING:
     from streamer.audio.source import Source
@@ -73,7 +72,7 @@ def command(
     stretch_s = math.inf if duration is None else duration
     if recording is not None:
         _refuse_settled(ctx, file)
-        from streamer.cli.show import show
+        from streamer.cli.listen import show
 
         return show(
             recording,
@@ -96,8 +95,7 @@ def command(
     # What takes long to import comes after what can be refused.
     from streamer.audio.files import FileSource
     from streamer.audio.pacing import Paced, SystemClock
-    from streamer.cli.listen import listen
-    from streamer.cli.standard_error import libraries_silenced
+    from streamer.cli.listen import libraries_silenced, listen
 
     def open_source() -> Source:
         source: Source

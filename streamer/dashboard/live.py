@@ -13,12 +13,11 @@ from typing import Protocol
 
 from rich.console import Console
 
-from streamer.dashboard.aside import Aside
-from streamer.dashboard.calm_live import BUDGET, RATE, CalmLive, Size
 from streamer.dashboard.canvas import Picture
-from streamer.dashboard.keys import Keys
 from streamer.dashboard.look import Look
 from streamer.dashboard.picture import render
+from streamer.dashboard.refresh import BUDGET, RATE, CalmLive, Size
+from streamer.dashboard.terminal import Aside, Keys
 from streamer.dashboard.timeline import clock as spoken
 from streamer.sinks.history import Snapshot
 

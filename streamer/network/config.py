@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from streamer.errors import ModelError
+from streamer.features.gain import VolumeConfig
 from streamer.features.mfcc import FeatureConfig
-from streamer.features.volume import VolumeConfig
 from streamer.records import is_text, read
 
 FORMAT = 2

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from streamer.network.config import NetworkConfig, Normalisation
-from streamer.network.integrator import fading
+from streamer.network.layers import fading
 from streamer.network.model import Model
 from streamer.network.runtime import LOG_SD_RANGE, Floats, LstmState
 
@@ -84,7 +84,7 @@ class HybridNetwork(nn.Module):
     def _integrate(self, rows: Tensor, integral: Tensor) -> tuple[Tensor, Tensor]:
         """The leaky mean over time of ``rows`` (batch, time, units), and its new state.
 
-        See ``streamer.network.integrator``.
+        See ``streamer.network.layers``.
         """
         left = fading(self.config.integrate)
         means, carried = [], integral.transpose(0, 1)

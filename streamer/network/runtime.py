@@ -16,9 +16,15 @@ from numpy.typing import NDArray
 
 from streamer.features.state import State
 from streamer.network.config import Calibration, ModelConfig
-from streamer.network.frame_layers import Convolution, Dense, FrameLayer, Linear
-from streamer.network.integrator import Integrator
-from streamer.network.lstm import Lstm, Packing
+from streamer.network.layers import (
+    Convolution,
+    Dense,
+    FrameLayer,
+    Integrator,
+    Linear,
+    Lstm,
+    Packing,
+)
 
 Floats = NDArray[np.float32]
 

@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.events import End, Estimate, Event, Gap, Notice, Start
-from streamer.sinks.journey import Journey
 from streamer.sinks.meter import Level, Meter
-from streamer.sinks.summary import Summary
+from streamer.sinks.summary import Journey, Summary
 
 #: Seconds of stream time in one bin of the timeline.
 BIN_S = 0.5

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from streamer.network.config import FORMAT, AxisCalibration, Calibration, ModelConfig
 from streamer.network.model import Model
 from streamer.training.fit import Fitted
-from streamer.training.material import Song
+from streamer.training.material import Rows, Song
 from streamer.training.metrics import SCORED_FROM_S, pearson
 from streamer.training.recipe import Recipe
-from streamer.training.rows import Rows
 
 #: 90 % of a normal variable lies within so many deviations.
 _NINETY = 1.6448536269514722

@@ -18,10 +18,9 @@ from typing import Any
 from streamer.network.model import load_model
 from streamer.training.dataset import Clip
 from streamer.training.figures import Figures
-from streamer.training.judging import baseline_rows, clip_rows
 from streamer.training.material import Progress, Song, prepare
+from streamer.training.out_of_fold import Row, baseline_rows, clip_rows, read_table, write_table
 from streamer.training.recipe import Recipe
-from streamer.training.table import Row, read_table, write_table
 from streamer.training.train import train
 
 #: Where the second head's models and tables lie, beside the others.

@@ -11,8 +11,7 @@ from pathlib import Path
 from streamer.network.model import load_model
 from streamer.training.dataset import Clip
 from streamer.training.figures import Figures, agreement, calibration, movement, quadrant_figures
-from streamer.training.judging import clip_rows, loaded
-from streamer.training.table import Row
+from streamer.training.out_of_fold import Row, clip_rows, loaded
 
 
 def evaluate(directory: Path, clips: Sequence[Clip]) -> tuple[Figures, list[Row]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import math
+import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +17,48 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from streamer.errors import DatasetError
-from streamer.features.volume import VolumeState
+from streamer.features.gain import VolumeState
 from streamer.network.config import NetworkConfig, Normalisation
 from streamer.network.hybrid import TorchState
 from streamer.training.batches import Batch, Batches, Teachings
-from streamer.training.checkpoint import read_checkpoint, run_name, write_checkpoint
-from streamer.training.learner import Learner, SecondHead
-from streamer.training.loss import loss
-from streamer.training.material import Song
+from streamer.training.learner import Learner, SecondHead, loss
+from streamer.training.material import Rows, Song
 from streamer.training.recipe import Recipe
-from streamer.training.rows import Rows
+
+
+def run_name(recipe: Recipe, songs: Sequence[Song], seed: int) -> str:
+    """What tells a run from every other: a digest of all that goes into it."""
+    digest = hashlib.sha256(repr((recipe, seed)).encode())
+    for song in songs:
+        clip = song.clip
+        digest.update(repr((clip.dataset, clip.song, clip.sides, clip.tags)).encode())
+        for array in (song.bands, clip.times, clip.labels):
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write the state; ``path`` appears whole, or stays what it was."""
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    partial.replace(path)
+
+
+def read_checkpoint(path: Path, name: str) -> dict[str, Any]:
+    """The state of the run ``name``, which stands in it.
+
+    Raises ``DatasetError`` where the file is damaged or of another run.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        raise DatasetError(f"{path} is damaged: delete it to begin anew") from error
+    if state.get("name") != name:
+        raise DatasetError(
+            f"{path} is of another run (recipe, seed or songs): delete it, or give another --out"
+        )
+    return state
+
 
 #: Told the epochs done, those in all, and the mean loss of the last.
 Report = Callable[[int, int, float], None]

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from streamer.errors import DatasetError
+from streamer.features.gain import VolumeConfig
 from streamer.features.mfcc import FeatureConfig
-from streamer.features.volume import VolumeConfig
 from streamer.network.config import Convolution, NetworkConfig
 from streamer.records import read
 from streamer.training.augmentation import AugmentationConfig

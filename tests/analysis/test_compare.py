@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from streamer.analysis.compare import compare
-from streamer.analysis.session_file import read_session
+from streamer.analysis.recorded import read_session
 from streamer.cli.main import main
 from streamer.errors import SessionFileError
 from streamer.events import Estimate, Start, to_json

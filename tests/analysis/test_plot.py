@@ -10,9 +10,8 @@ import pytest
 from scripted_session import estimate, silence, start, wander
 
 from streamer.analysis import plot
-from streamer.analysis.curves import curve, silences
-from streamer.analysis.plot import draw
-from streamer.analysis.session_file import Recording
+from streamer.analysis.plot import curve, draw, silences
+from streamer.analysis.recorded import Recording
 from streamer.errors import MissingExtraError, OutputError, StreamerError
 from streamer.events import Estimate, Gap
 

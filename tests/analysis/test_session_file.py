@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from scripted_session import estimate, silence, start
 
-from streamer.analysis.session_file import read_session
+from streamer.analysis.recorded import read_session
 from streamer.errors import SessionFileError
 from streamer.events import End, Gap, to_json
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.audio.continuity import Continuity
+from streamer.audio.losses import Continuity
 from streamer.audio.ring import Block
 from streamer.audio.source import Lost
 

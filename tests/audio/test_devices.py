@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from streamer.audio import pulse
+from streamer.audio import devices
 from streamer.audio.devices import Input, choose, is_loopback
 from streamer.errors import DeviceError
 
@@ -24,7 +24,7 @@ INPUTS = [
 @pytest.fixture(autouse=True)
 def no_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """No sound server that this computer may have is asked."""
-    monkeypatch.setattr(pulse, "_pactl", lambda *_: "")
+    monkeypatch.setattr(devices, "_pactl", lambda *_: "")
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_no_inputs_and_no_default() -> None:
 
 def test_monitor_means_what_the_default_output_plays(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of several monitors "monitor" is the default output's, if the server says which that is."""
-    monkeypatch.setattr(pulse, "default_monitor", lambda: "speakers.monitor")
+    monkeypatch.setattr(devices, "default_monitor", lambda: "speakers.monitor")
     assert choose("monitor", INPUTS).name == "speakers.monitor"
     assert choose("Monitor ", INPUTS).name == "speakers.monitor"
 
@@ -121,17 +121,20 @@ def test_sources_of_pulseaudio_and_pipewire(monkeypatch: pytest.MonkeyPatch) -> 
         "51\talsa_input.usb-mic\tPipeWire\ts24le 1ch 48000Hz\tSUSPENDED\n"
         "nonsense\n"
     )
-    monkeypatch.setattr(pulse, "_pactl", server({"list short sources": listing}))
-    assert pulse.sources() == [("music.monitor", 2, 44_100), ("alsa_input.usb-mic", 1, 48_000)]
+    monkeypatch.setattr(devices, "_pactl", server({"list short sources": listing}))
+    assert devices.pulse_sources() == [
+        ("music.monitor", 2, 44_100),
+        ("alsa_input.usb-mic", 1, 48_000),
+    ]
 
 
 def test_the_default_output_s_monitor(monkeypatch: pytest.MonkeyPatch) -> None:
     """The default sink's monitor is named after it."""
     info = "Server Name: pulseaudio\nDefault Sink: music\nDefault Source: mic\n"
-    monkeypatch.setattr(pulse, "_pactl", server({"info": info}))
-    assert pulse.default_monitor() == "music.monitor"
-    monkeypatch.setattr(pulse, "_pactl", server({}))
-    assert pulse.default_monitor() is None
+    monkeypatch.setattr(devices, "_pactl", server({"info": info}))
+    assert devices.default_monitor() == "music.monitor"
+    monkeypatch.setattr(devices, "_pactl", server({}))
+    assert devices.default_monitor() is None
 
 
 class TestPactl:
@@ -145,7 +148,7 @@ class TestPactl:
     def test_a_computer_without_pactl(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """No program, no sources."""
         monkeypatch.setattr("shutil.which", lambda _: None)
-        assert pulse.sources() == []
+        assert devices.pulse_sources() == []
 
     @pytest.mark.parametrize(
         "outcome",
@@ -167,5 +170,5 @@ class TestPactl:
 
         monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/pactl")
         monkeypatch.setattr(subprocess, "run", run)
-        assert pulse.sources() == []
-        assert pulse.default_monitor() is None
+        assert devices.pulse_sources() == []
+        assert devices.default_monitor() is None

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from fake_portaudio import TONE
 
-from streamer.audio import wire
-from streamer.audio.line import Process, list_inputs
+from streamer.audio import link
+from streamer.audio.link import Process, list_inputs
 from streamer.audio.microphone import MicrophoneSource
 from streamer.audio.ring import Block
 from streamer.errors import DeviceError
@@ -117,12 +117,12 @@ def test_the_capturing_process_ends_with_the_listening_one(module: Path) -> None
 def test_ctrl_c_in_the_terminal_does_not_reach_it(module: Path) -> None:
     """Interrupts to the terminal's group, and to it alone, leave the capture running."""
     line = Process({"device": None, "rate": None})
-    while not isinstance(line.receive(), wire.Opened):
+    while not isinstance(line.receive(), link.Opened):
         pass
     assert os.getpgid(line.pid) != os.getpgid(0)
     os.kill(line.pid, signal.SIGINT)
     for _ in range(10):
-        assert isinstance(line.receive(), Block | wire.Tick | wire.Clocked)
+        assert isinstance(line.receive(), Block | link.Tick | link.Clocked)
     line.cut()
     while line.receive() is not None:
         pass

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from streamer import EmotionTracker, Event, Gap, Model, Session
-from streamer.audio import wire
+from streamer.audio import link
 from streamer.audio.microphone import MicrophoneSource
 from streamer.audio.ring import Block, Refused
 from streamer.audio.source import Lost, Piece, Remark
@@ -17,9 +17,9 @@ from streamer.errors import DeviceError
 
 RATE, SIZE = 48_000, 960
 STEP = SIZE / RATE
-OPENED = wire.Opened("USB Mic", RATE, 2, STEP, "entry")
+OPENED = link.Opened("USB Mic", RATE, 2, STEP, "entry")
 
-Script = Callable[["World"], Iterator[wire.Message | None]]
+Script = Callable[["World"], Iterator[link.Message | None]]
 
 
 class World:
@@ -55,29 +55,29 @@ class World:
         """A microphone in this world."""
         return MicrophoneSource(device, duration_s=duration_s, launch=self.launch, clock=self)
 
-    def sound(self, blocks: int, value: float = 0.5, delay: float = 0.0) -> Iterator[wire.Message]:
+    def sound(self, blocks: int, value: float = 0.5, delay: float = 0.0) -> Iterator[link.Message]:
         """Blocks at the device's pace, captured ``delay`` seconds before they arrive."""
         for _ in range(blocks):
             self.time += STEP
             samples = np.full(SIZE, value, np.float32)
             yield Block(samples, self.time - delay, self.time, False)
 
-    def ticks(self, seconds: float) -> Iterator[wire.Message]:
+    def ticks(self, seconds: float) -> Iterator[link.Message]:
         """Signs of life without sound."""
         for _ in range(round(seconds / 0.25)):
             self.time += 0.25
-            yield wire.Tick()
+            yield link.Tick()
 
 
 class FakeLine:
     """A line whose messages a script makes."""
 
-    def __init__(self, messages: Iterator[wire.Message | None]) -> None:
+    def __init__(self, messages: Iterator[link.Message | None]) -> None:
         self._messages = messages
         self.is_cut = False
         self.ended = False
 
-    def receive(self) -> wire.Message | None:
+    def receive(self) -> link.Message | None:
         """The script's next message."""
         return None if self.is_cut else next(self._messages, None)
 
@@ -109,7 +109,7 @@ def remarks(pieces: list[Piece]) -> list[str]:
     return [piece.message for piece in pieces if isinstance(piece, Remark)]
 
 
-def steady(world: World) -> Iterator[wire.Message]:
+def steady(world: World) -> Iterator[link.Message]:
     """A device that delivers for ever."""
     yield OPENED
     yield from world.sound(10**9)
@@ -133,7 +133,7 @@ def test_what_is_captured_is_heard() -> None:
 def test_capture_times() -> None:
     """A sample's capture time is its block's, less its distance from the block's end."""
 
-    def script(world: World) -> Iterator[wire.Message]:
+    def script(world: World) -> Iterator[link.Message]:
         yield OPENED
         yield from world.sound(3_000, delay=0.013)
 
@@ -157,13 +157,13 @@ def test_capture_times() -> None:
 def test_the_clock_that_times_are_taken_from() -> None:
     """The source says by which clock, and changes its word when the capture does."""
 
-    def script(world: World) -> Iterator[wire.Message]:
+    def script(world: World) -> Iterator[link.Message]:
         yield OPENED
-        yield wire.Clocked("PortAudio's")
+        yield link.Clocked("PortAudio's")
         yield from world.sound(1)
-        yield wire.Failed("over")
+        yield link.Failed("over")
 
-    world = World(script, lambda _: iter([wire.Failed("gone")]))
+    world = World(script, lambda _: iter([link.Failed("gone")]))
     microphone = world.microphone(duration_s=1.0)
     assert microphone.latency_clock == "entry"
     next(iter(microphone.pieces()))
@@ -173,7 +173,7 @@ def test_the_clock_that_times_are_taken_from() -> None:
 def test_a_ring_overrun_is_exact_and_in_its_place() -> None:
     """What the ring refused is lost where it was refused, and time goes on."""
 
-    def script(world: World) -> Iterator[wire.Message]:
+    def script(world: World) -> Iterator[link.Message]:
         yield OPENED
         yield from world.sound(50)
         world.time += 50 * STEP
@@ -193,16 +193,16 @@ def test_a_ring_overrun_is_exact_and_in_its_place() -> None:
 def test_a_device_that_goes_away_and_returns() -> None:
     """One remark, attempts with back-off by name at the old rate, one estimated loss, sound."""
 
-    def goes(world: World) -> Iterator[wire.Message]:
+    def goes(world: World) -> Iterator[link.Message]:
         yield OPENED
         yield from world.sound(100)
-        yield wire.Failed("USB Mic stopped delivering")
+        yield link.Failed("USB Mic stopped delivering")
 
-    def absent(world: World) -> Iterator[wire.Message]:
+    def absent(world: World) -> Iterator[link.Message]:
         world.time += 0.1
-        yield wire.Failed("no input's name contains 'USB Mic'")
+        yield link.Failed("no input's name contains 'USB Mic'")
 
-    def returns(world: World) -> Iterator[wire.Message]:
+    def returns(world: World) -> Iterator[link.Message]:
         world.time += 0.3
         yield OPENED
         yield from world.sound(10**6)
@@ -226,13 +226,13 @@ def test_a_device_that_goes_away_and_returns() -> None:
 def test_ways_to_stop_delivering(how: str) -> None:
     """Silence on the line for a second, its end, or a word of it: each is the same fault."""
 
-    def script(world: World) -> Iterator[wire.Message]:
+    def script(world: World) -> Iterator[link.Message]:
         yield OPENED
         yield from world.sound(10)
         if how == "ticks":
             yield from world.ticks(60.0)
         elif how == "failed":
-            yield wire.Failed("over")
+            yield link.Failed("over")
 
     world = World(script, steady)
     pieces = list(world.microphone(duration_s=10.0).pieces())
@@ -245,7 +245,7 @@ def test_ways_to_stop_delivering(how: str) -> None:
 def test_a_short_pause_is_no_fault() -> None:
     """Nine tenths of a second without a block, whose samples then come, is only late."""
 
-    def script(world: World) -> Iterator[wire.Message]:
+    def script(world: World) -> Iterator[link.Message]:
         yield OPENED
         yield from world.sound(100)
         yield from world.ticks(0.75)
@@ -263,7 +263,7 @@ def test_a_short_pause_is_no_fault() -> None:
 def test_a_device_may_take_its_time_to_begin() -> None:
     """A device that was just opened may be silent for longer (null sinks take 1.5 s)."""
 
-    def script(world: World) -> Iterator[wire.Message]:
+    def script(world: World) -> Iterator[link.Message]:
         yield OPENED
         yield from world.ticks(3.0)
         yield from world.sound(10**6)
@@ -277,13 +277,13 @@ def test_a_device_may_take_its_time_to_begin() -> None:
 def test_a_device_that_never_returns() -> None:
     """The duration ends the waiting, and the absence is in the count."""
 
-    def goes(world: World) -> Iterator[wire.Message]:
+    def goes(world: World) -> Iterator[link.Message]:
         yield OPENED
         yield from world.sound(100)
 
-    def absent(world: World) -> Iterator[wire.Message]:
+    def absent(world: World) -> Iterator[link.Message]:
         yield from world.ticks(0.25)
-        yield wire.Failed("no such input")
+        yield link.Failed("no such input")
 
     world = World(goes, absent)
     pieces = list(world.microphone(duration_s=30.0).pieces())
@@ -312,12 +312,12 @@ class Kept:
 def test_stopped_during_an_absence(small_model: Model, when: str) -> None:
     """Ctrl-C while the device is away: the absence is a gap before the end, to the sample."""
 
-    def goes(world: World) -> Iterator[wire.Message]:
+    def goes(world: World) -> Iterator[link.Message]:
         yield OPENED
         yield from world.sound(100)
-        yield wire.Failed("USB Mic stopped delivering")
+        yield link.Failed("USB Mic stopped delivering")
 
-    def hangs(world: World) -> Iterator[wire.Message]:
+    def hangs(world: World) -> Iterator[link.Message]:
         for tick in world.ticks(2.0):
             if when == "opening":
                 session.stop(interrupt=True)
@@ -345,12 +345,12 @@ def test_stopped_during_an_absence(small_model: Model, when: str) -> None:
 def test_closed_with_sound_unread_is_no_absence() -> None:
     """What a slow reader has not fetched yet when it stops was not lost by the device."""
 
-    def hurried(world: World) -> Iterator[wire.Message]:
+    def hurried(world: World) -> Iterator[link.Message]:
         yield OPENED
         yield from world.sound(100)
         world.time += 7  # the reader was elsewhere
         microphone.close()
-        yield wire.Tick()
+        yield link.Tick()
 
     world = World(hurried)
     microphone = world.microphone()
@@ -370,7 +370,7 @@ def test_closing_ends_everything() -> None:
     assert list(pieces) == []
     assert world.lines[0].ended
 
-    def closes(world: World) -> Iterator[wire.Message]:
+    def closes(world: World) -> Iterator[link.Message]:
         microphone.close()
         yield OPENED
         yield from world.sound(10)
@@ -386,7 +386,7 @@ def test_closing_ends_everything() -> None:
 def test_what_cannot_be_opened() -> None:
     """The capturing process's sentence is the error; its silence or death is one, too."""
     with pytest.raises(DeviceError, match=r"^no input's name contains 'tuba'$"):
-        World(lambda _: iter([wire.Failed("no input's name contains 'tuba'")])).microphone("tuba")
+        World(lambda _: iter([link.Failed("no input's name contains 'tuba'")])).microphone("tuba")
     with pytest.raises(DeviceError, match="ended before a device was open"):
         World(lambda _: iter([])).microphone()
     world = World(lambda world: world.ticks(60.0))
@@ -399,7 +399,7 @@ def test_what_cannot_be_opened() -> None:
 def test_zeros_are_warned_of_once_in_each_stretch() -> None:
     """Five seconds of zeros name their likely causes; sound, however soft, ends the stretch."""
 
-    def script(world: World) -> Iterator[wire.Message]:
+    def script(world: World) -> Iterator[link.Message]:
         yield OPENED
         yield from world.sound(200, 0.0)  # 4 s
         yield from world.sound(1, 1e-4)
@@ -407,7 +407,7 @@ def test_zeros_are_warned_of_once_in_each_stretch() -> None:
         yield from world.sound(1, -1e-4)
         yield from world.sound(500, 0.0)  # 10 s
 
-    world = World(script, lambda _: iter([wire.Failed("gone")]))
+    world = World(script, lambda _: iter([link.Failed("gone")]))
     pieces = list(world.microphone(duration_s=24.0).pieces())
     warned = [
         total(pieces[:index]) / RATE
@@ -422,7 +422,7 @@ def test_zeros_are_warned_of_once_in_each_stretch() -> None:
 def test_an_input_overflow_is_an_estimated_loss() -> None:
     """PortAudio's flag becomes a loss before the block that carries it."""
 
-    def script(world: World) -> Iterator[wire.Message]:
+    def script(world: World) -> Iterator[link.Message]:
         yield OPENED
         yield from world.sound(100)
         world.time += 0.06
@@ -445,7 +445,7 @@ def test_an_input_overflow_is_an_estimated_loss() -> None:
 def test_positions_and_times_agree_throughout_a_troubled_day() -> None:
     """After every kind of fault, stream time is still clock time, to within a block or two."""
 
-    def troubled(world: World) -> Iterator[wire.Message]:
+    def troubled(world: World) -> Iterator[link.Message]:
         yield OPENED
         yield from world.sound(200)
         world.time += 2.0

@@ -11,7 +11,11 @@ import numpy as np
 import pytest
 from fake_portaudio import FakeSoundDevice, device
 
-from streamer.audio import portaudio, pulse, wire
+from streamer.audio import (
+    devices,
+    link,
+    portaudio,
+)
 from streamer.audio.capture import pump
 from streamer.audio.ring import Block, Refused
 from streamer.errors import DeviceError
@@ -20,8 +24,8 @@ from streamer.errors import DeviceError
 @pytest.fixture(autouse=True)
 def no_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """No sound server that this computer may have is asked."""
-    monkeypatch.setattr(pulse, "sources", list)
-    monkeypatch.setattr(pulse, "default_monitor", lambda: None)
+    monkeypatch.setattr(devices, "pulse_sources", list)
+    monkeypatch.setattr(devices, "default_monitor", lambda: None)
     monkeypatch.setenv("PULSE_SOURCE", "as it was")
 
 
@@ -98,16 +102,16 @@ def test_the_pump_passes_on_everything_and_tells_the_end() -> None:
     """Blocks in order, a word on the clock when it changes, and a failure when the stream ends."""
     fake = FakeSoundDevice([device("Mic")])
     stream = portaudio.Stream(fake, None)
-    sent: list[wire.Message] = []
+    sent: list[link.Message] = []
     for index in range(3):
         adc = 10.0 + index * 0.02
         fake.streams[0].deliver(np.full((882, 2), index, np.float32), adc=adc, now=adc + 0.02)
     ticks = 0
 
-    def send(message: wire.Message) -> None:
+    def send(message: link.Message) -> None:
         nonlocal ticks
         sent.append(message)
-        if isinstance(message, wire.Tick):
+        if isinstance(message, link.Tick):
             ticks += 1
             fake.streams[0].deliver(np.full((882, 2), 3, np.float32))
             fake.streams[0].finish()
@@ -116,8 +120,8 @@ def test_the_pump_passes_on_everything_and_tells_the_end() -> None:
     assert ticks == 1
     values = [float(block.samples[0]) for block in sent if isinstance(block, Block)]
     assert values == [0, 1, 2, 3]
-    assert wire.Clocked(portaudio.BY_PORTAUDIO) in sent
-    assert sent[-1] == wire.Failed("Mic stopped delivering")
+    assert link.Clocked(portaudio.BY_PORTAUDIO) in sent
+    assert sent[-1] == link.Failed("Mic stopped delivering")
 
 
 @pytest.mark.parametrize(("claimed", "opened"), [(1, 1), (2, 2), (8, 8), (32, 2), (128, 2)])
@@ -178,7 +182,7 @@ def test_sources_of_a_sound_server_are_reached_through_its_device(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A monitor that PortAudio cannot name is recorded through "pulse", told by environment."""
-    monkeypatch.setattr(pulse, "sources", lambda: [("music.monitor", 2, 48_000)])
+    monkeypatch.setattr(devices, "pulse_sources", lambda: [("music.monitor", 2, 48_000)])
     fake = FakeSoundDevice([device("hw:0"), device("pulse", channels=32)])
     assert [each.name for each in portaudio.inputs(fake)] == ["hw:0", "pulse", "music.monitor"]
     stream = portaudio.Stream(fake, "monitor")
@@ -194,7 +198,7 @@ def test_without_a_bridge_the_server_s_sources_are_not_offered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What could not be opened is not listed; who asks for it is told what is missing."""
-    monkeypatch.setattr(pulse, "sources", lambda: [("music.monitor", 2, 48_000)])
+    monkeypatch.setattr(devices, "pulse_sources", lambda: [("music.monitor", 2, 48_000)])
     fake = FakeSoundDevice([device("hw:0")])
     assert [each.name for each in portaudio.inputs(fake)] == ["hw:0"]
     with pytest.raises(DeviceError, match=r"music\.monitor .*: apt install libasound2-plugins"):

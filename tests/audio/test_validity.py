@@ -8,8 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.audio.source import Lost
-from streamer.audio.validity import CAUSE, split
+from streamer.audio.source import CAUSE, Lost, split_valid
 
 VALUES = st.sampled_from([0.0, -1.0, 0.5, 8.0, -8.0, 8.01, -9.0, np.nan, np.inf, -np.inf, 1e30])
 
@@ -20,7 +19,7 @@ def test_split_reassembles_exactly(values: list[float]) -> None:
     block = np.array(values, np.float32)
     position = 0
     kinds = []
-    for piece in split(block):
+    for piece in split_valid(block):
         if isinstance(piece, Lost):
             assert piece.cause == CAUSE
             assert not piece.estimated
@@ -39,10 +38,10 @@ def test_split_reassembles_exactly(values: list[float]) -> None:
 def test_a_valid_block_is_yielded_itself() -> None:
     """Nothing is copied where nothing is wrong."""
     block = np.array([0.0, 8.0, -8.0], np.float32)
-    (piece,) = split(block)
+    (piece,) = split_valid(block)
     assert piece is block
 
 
 def test_an_empty_block_yields_nothing() -> None:
     """No samples, no pieces."""
-    assert list(split(np.zeros(0, np.float32))) == []
+    assert list(split_valid(np.zeros(0, np.float32))) == []

@@ -10,12 +10,21 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from makers.passages import names, replaced
 from streamer import Model
-from streamer.bench import features, networks, processes, suite, table, timing
+from streamer.bench import (
+    features,
+    networks,
+    processes,
+    suite,
+    timing,
+)
+from streamer.bench import (
+    report as report_module,
+)
 from streamer.bench.report import Claim, Report, Row, Section, from_json
 from streamer.cli.bench import command
 from streamer.errors import ModelError
-from streamer.passages import names, replaced
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMMITTED = ROOT / "tests" / "data" / "bench.json"
@@ -155,7 +164,7 @@ def test_claims_are_held_against_their_bounds() -> None:
 
 def test_the_table_says_what_was_found() -> None:
     """Ratios beside the first row, what is missing, what holds and what does not."""
-    text = table.text(report())
+    text = report_module.text(report())
     assert "An Abacus" in text
     lines = {line.split("  ")[1]: line.split() for line in text.splitlines() if line[:2] == "  "}
     assert lines["floor in NumPy"][-3:] == ["16", "18", "0.8×"]
@@ -165,7 +174,7 @@ def test_the_table_says_what_was_found() -> None:
 
 def test_the_markdown_names_every_part() -> None:
     """The README's passage has the machine, the claims and every ratio."""
-    passage = table.markdown(report())
+    passage = report_module.markdown(report())
     assert "| a | at most 1.3 | 1.25 | holds |" in passage
     row = "| MFCC, one frame a call | 20 µs a frame | floor in NumPy 0.8× · librosa not installed |"
     assert row in passage
@@ -179,7 +188,7 @@ def test_the_readme_shows_the_committed_figures() -> None:
     assert not committed.quick
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "bench" in names(readme)
-    assert readme == replaced(readme, {"bench": table.markdown(committed)})
+    assert readme == replaced(readme, {"bench": report_module.markdown(committed)})
 
 
 def test_the_command_measures_everything(model_directory: Path, tmp_path: Path) -> None:
@@ -193,7 +202,7 @@ def test_the_command_measures_everything(model_directory: Path, tmp_path: Path) 
     assert found.machine["threads"] == 1
     assert len(found.sections) == 11
     assert len(found.claims) == 10
-    assert done.stdout == table.text(found)
+    assert done.stdout == report_module.text(found)
     measured = {row.name: row.value for section in found.sections for row in section.rows}
     for name in ("streamer", "dashboard", "--help", "replay: first line", "resampling"):
         assert measured[name] is not None

@@ -228,6 +228,6 @@ def test_what_is_no_recording_is_one_sentence(
 )
 def test_addresses(text: str, address: tuple[str, int]) -> None:
     """Host and port, a host alone, a port alone, IPv6 with and without brackets."""
-    from streamer.cli.values import Address
+    from streamer.cli.options import Address
 
     assert Address(9000).convert(text, None, None) == address

@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripted_session import estimate, silence, start
 
+from streamer.circumplex import mood
 from streamer.events import QUADRANTS, End, Estimate, Event, Gap
-from streamer.plane import mood
-from streamer.sinks.journey import APART_S, OUTLINE_POINTS, Journey
-from streamer.sinks.summary import Summary
+from streamer.sinks.summary import APART_S, OUTLINE_POINTS, Journey, Summary
 
 STEP = 0.5
 

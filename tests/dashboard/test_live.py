@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from scripted_session import HOP_S, Script, start
 
-from streamer.dashboard import cost
+from streamer.bench.dashboard import dashboard_cost
 from streamer.dashboard.live import Dashboard
 from streamer.dashboard.look import Look
 from streamer.dashboard.picture import render
@@ -347,7 +347,7 @@ def test_drawing_costs_no_more_than_a_bare_live() -> None:
             feeds[0].advance(70.0)
         feeds[0].advance(HOP_S)
 
-    found = cost.measure(feed, seconds=0.8)
+    found = dashboard_cost(feed, seconds=0.8)
     assert found.dashboard < 1.5 * found.bare_cells
     assert found.pictures_per_s > 3
 

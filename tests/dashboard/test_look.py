@@ -10,11 +10,11 @@ import pytest
 from rich.console import Console
 from scripted_session import Script, start
 
-from streamer.dashboard.lettering import LARGE, LONGEST, large
+from streamer.circumplex import MOODS
 from streamer.dashboard.look import INKS, Look
+from streamer.dashboard.panel import LARGE, LONGEST, large
 from streamer.dashboard.picture import render
 from streamer.events import QUADRANTS
-from streamer.plane import MOODS
 from streamer.sinks.history import History
 
 #: Simulation of colour vision deficiency at full severity on linear RGB (Machado et al. 2009).

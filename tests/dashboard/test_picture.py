@@ -13,12 +13,12 @@ from rich.cells import cell_len
 from rich.console import Console
 from scripted_session import Script, estimate, silence, start
 
+from streamer.circumplex import MOODS
 from streamer.dashboard.canvas import Picture
 from streamer.dashboard.closing import closing
 from streamer.dashboard.look import Look
 from streamer.dashboard.picture import render
 from streamer.events import End, Event, Gap, Notice
-from streamer.plane import MOODS
 from streamer.sinks.history import History, Snapshot
 from streamer.sinks.meter import Level
 

@@ -15,7 +15,7 @@ import pexpect
 import pytest
 from tmux_terminal import PATIENCE_S, Tmux
 
-from streamer.dashboard.keys import Keys
+from streamer.dashboard.terminal import Keys
 
 DRIVER = Path(__file__).with_name("driver.py")
 
@@ -102,7 +102,7 @@ def test_keys_restore_echo_and_line_mode() -> None:
 
 def test_no_terminal_means_no_keys(tmp_path: Path) -> None:
     """A program without a controlling terminal gets ``None`` and goes on."""
-    code = "from streamer.dashboard.keys import Keys; print(Keys.open())"
+    code = "from streamer.dashboard.terminal import Keys; print(Keys.open())"
     done = subprocess.run(
         [sys.executable, "-c", code],
         stdin=subprocess.DEVNULL,

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.network.frame_layers import Convolution
+from streamer.network.layers import Convolution
 from streamer.network.model import Model
 from streamer.network.runtime import LstmState
 

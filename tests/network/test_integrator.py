@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.network.integrator import Integrator, fading
+from streamer.network.layers import Integrator, fading
 
 
 @given(

@@ -13,11 +13,11 @@ import pytest
 import soundfile
 from line_schema import emotions, valid_lines
 
-from streamer.analysis.session_file import read_session
+from streamer.analysis.recorded import read_session
 from streamer.cli.main import main
 from streamer.errors import OutputError
 from streamer.events import End, Estimate, Event, Gap, Notice, Start
-from streamer.sinks.rotating import RotatingJsonLines, Rotation
+from streamer.sinks.jsonl import RotatingJsonLines, Rotation
 from streamer.stages import estimate
 
 START = Start(

@@ -14,9 +14,8 @@ from streamer.network.model import Model
 from streamer.training.calibration import blended, calibrated, judge
 from streamer.training.fit import Fitted
 from streamer.training.learner import SecondHead
-from streamer.training.material import Song
+from streamer.training.material import Rows, Song
 from streamer.training.recipe import Recipe
-from streamer.training.rows import Rows
 
 
 def toy(recipe: Recipe, songs: list[Song], scale: float, sd: float) -> Fitted:

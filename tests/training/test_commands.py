@@ -19,7 +19,7 @@ from streamer.cli.main import main
 from streamer.network.model import load_model
 from streamer.training.dataset import read_dataset
 from streamer.training.figures import five_fold
-from streamer.training.table import Row, read_table
+from streamer.training.out_of_fold import Row, read_table
 
 pytest.importorskip("torch", reason="training needs the extra `train`")
 
@@ -181,7 +181,7 @@ def test_figures_on_other_songs_are_not(
 def test_judging_needs_no_torch(model: Path, excerpts: Path) -> None:
     """``evaluate`` and the model's card work where PyTorch is not installed."""
     program = (
-        "import sys, streamer.cli.evaluate, streamer.training.evaluate, streamer.training.card\n"
+        "import sys, streamer.cli.evaluate, streamer.training.evaluate, makers.card\n"
         "assert not {'torch', 'sklearn', 'matplotlib'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
@@ -202,7 +202,6 @@ def test_judging_needs_no_torch(model: Path, excerpts: Path) -> None:
         (["train", "songs", "--out", "m", "--set", "fit.epoch=3"], 1, "unknown field 'epoch'"),
         (["train", "songs", "--out", "file"], 1, "file cannot be made"),
         (["crossval", "songs", "--out", "m", "--fold", "9"], 2, "there is no fold 9"),
-        (["crossval", "songs", "--out", "m", "--robust", "--fold", "0"], 2, "leave --fold out"),
         (["evaluate", "nothing", "songs"], 1, "there is no model 'nothing'"),
         (["evaluate", "small", "songs", "--fold", "9"], 2, "has no fold 9"),
         (["evaluate", "small", "nowhere"], 1, "there is no dataset folder nowhere"),

@@ -16,9 +16,8 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from streamer.errors import DatasetError
 from streamer.training.crossval import write_metrics
-from streamer.training.figures import five_fold, summarised
-from streamer.training.report import evaluation_text, five_fold_text
-from streamer.training.table import Row, by_song, read_table, write_table
+from streamer.training.figures import evaluation_text, five_fold, five_fold_text, summarised
+from streamer.training.out_of_fold import Row, by_song, read_table, write_table
 
 SCHEMA = json.loads(
     resources.files("streamer.training").joinpath("metrics.schema.json").read_text("utf-8")

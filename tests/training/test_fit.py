@@ -16,10 +16,9 @@ from streamer.errors import DatasetError
 from streamer.training.batches import Batches
 from streamer.training.calibration import calibrated, judge
 from streamer.training.fit import Fitted, fit
-from streamer.training.material import Song
+from streamer.training.material import Rows, Song
 from streamer.training.metrics import ccc
 from streamer.training.recipe import Recipe
-from streamer.training.rows import Rows
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ pytest.importorskip("torch", reason="training needs the extra `train`")
 import torch
 
 from streamer.training.batches import Batch
-from streamer.training.loss import discordance, loss
+from streamer.training.learner import discordance, loss
 from streamer.training.metrics import ccc
 from streamer.training.recipe import LossConfig
 

@@ -16,10 +16,9 @@ from streamer.network.model import load_model
 from streamer.training.calibration import judge
 from streamer.training.dataset import Clip
 from streamer.training.fit import fit
-from streamer.training.listening import listen_to, samples_of
-from streamer.training.material import Song, prepare
+from streamer.training.material import Rows, Song, prepare, samples_of
+from streamer.training.out_of_fold import listen_to
 from streamer.training.recipe import Recipe
-from streamer.training.rows import Rows
 from streamer.training.train import inner_split, train
 
 

@@ -30,7 +30,7 @@ TESTS = (
     "tests/sinks",
     "tests/test_events.py",
     "tests/test_tracker.py",
-    "tests/analysis/test_annotate_cluster.py",
+    "tests/annotate/test_cluster.py",
     "tests/analysis/test_plot.py",
     "tests/cli/test_replay.py",
     "tests/cli/test_replay_from.py",

@@ -11,7 +11,7 @@ import pytest
 from soak import comings_and_goings, soak
 
 from streamer import Model
-from streamer.audio import wire
+from streamer.audio import link
 from streamer.audio.microphone import MicrophoneSource
 from streamer.audio.ring import Block
 from streamer.audio.source import Lost, Remark
@@ -62,14 +62,14 @@ class Intermittent:
             self._world = world
             self._messages = self._life()
 
-        def _life(self) -> Iterator[wire.Message]:
-            yield wire.Opened("USB", 8_000, 1, 0.02, "clock")
+        def _life(self) -> Iterator[link.Message]:
+            yield link.Opened("USB", 8_000, 1, 0.02, "clock")
             for _ in range(50):
                 self._world.time += 0.02
                 samples = np.full(160, 0.1, np.float32)
                 yield Block(samples, self._world.time, self._world.time, False)
 
-        def receive(self) -> wire.Message | None:
+        def receive(self) -> link.Message | None:
             return next(self._messages, None)
 
         def cut(self) -> None:

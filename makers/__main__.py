@@ -1,0 +1,143 @@
+"""``python -m makers``: what a model card tells beside the five folds, measured and written."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from makers.card import draw_reliability, write_card, write_readme
+from makers.robustness import not_music, robustness, streams
+from makers.variants import (
+    ABLATION_FOLD,
+    ABLATION_SEEDS,
+    ablation,
+    cross_corpus,
+    read_ablations,
+)
+from streamer.cli.learning import learning, progress_bars, read, songs_of
+from streamer.errors import OutputError, StreamerError
+from streamer.training.crossval import SECOND, write_metrics
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from streamer.training.dataset import Clip
+    from streamer.training.recipe import Recipe
+
+
+@click.group()
+def cli() -> None:
+    """Measure a cross-validated recipe beside its folds, and write the model's card."""
+
+
+@cli.command()
+@learning
+@click.option(
+    "--robust",
+    is_flag=True,
+    help="Measure volumes, rooms, noises, streams and one corpus by the other.",
+)
+@click.option(
+    "--ablations",
+    "variants",
+    type=click.Path(path_type=Path),
+    help="TOML file with variants of the recipe, compared on one fold with two seeds.",
+)
+def measure(
+    datasets: tuple[Path, ...],
+    recipe: str,
+    changes: tuple[str, ...],
+    out: Path,
+    cache: Path | None,
+    robust: bool,
+    variants: Path | None,
+) -> None:
+    """Add parts to OUT/metrics.json, from the networks that `streamer crossval` left in OUT."""
+    chosen = read(recipe, changes)
+    cache = cache or out / "cache"
+    with progress_bars() as progress:
+        clips = [song.clip for song in songs_of(datasets, chosen, out, cache, progress)]
+        if robust:
+            _robust(chosen, clips, cache, out, progress)
+        if variants is not None:
+            _ablations(recipe, changes, variants, clips, cache, out, progress)
+
+
+@cli.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--recipe", required=True, help="The recipe's name, for the card.")
+@click.option(
+    "--figures",
+    type=click.Path(path_type=Path),
+    help="What `streamer crossval` made: its metrics and estimates are copied in.",
+)
+@click.option("--second", is_flag=True, help="It is the model of the second head.")
+@click.option("--readme", type=click.Path(path_type=Path), help="Write its accuracy table, too.")
+def card(
+    directory: Path, recipe: str, figures: Path | None, second: bool, readme: Path | None
+) -> None:
+    """Write the card of the model in DIRECTORY from its metrics, and draw its reliability."""
+    try:
+        if figures is not None:
+            source = figures / SECOND if second else figures
+            for name in ("metrics.json", "out_of_fold.csv.gz"):
+                shutil.copyfile(source / name, directory / name)
+        draw_reliability(directory)
+        write_card(directory, recipe, second=second)
+        if readme is not None:
+            write_readme(readme, directory)
+    except OSError as error:
+        raise OutputError(f"{directory} cannot be written: {error.strerror}") from None
+
+
+def _robust(
+    recipe: Recipe, clips: Sequence[Clip], cache: Path, out: Path, progress: Progress
+) -> None:
+    """Everything of the card that is measured beside the five folds."""
+    parts: dict[str, Callable[[], dict[str, Any]]] = {
+        "robustness": lambda: robustness(clips, out, recipe.seed),
+        "streams": lambda: streams(clips, out, recipe.seed),
+        "not_music": lambda: not_music(out / f"seed-{recipe.seed}" / f"fold-{clips[0].fold}"),
+    }
+    if len({clip.dataset for clip in clips}) > 1:
+        parts["cross_corpus"] = lambda: cross_corpus(recipe, clips, cache, out)
+    for name, measure in parts.items():
+        task = progress.add_task(name.replace("_", " "), total=None)
+        write_metrics(out / "metrics.json", name, measure())
+        progress.update(task, total=1, completed=1)
+
+
+def _ablations(
+    recipe: str,
+    changes: Sequence[str],
+    variants: Path,
+    clips: Sequence[Clip],
+    cache: Path,
+    out: Path,
+    progress: Progress,
+) -> None:
+    """The ablations part of the metrics, written anew after each variant."""
+    found: dict[str, Any] = {}
+    for name, beside in read_ablations(variants).items():
+        task = progress.add_task(name, total=None)
+
+        def bar(done: int, total: int, task: TaskID = task) -> None:
+            progress.update(task, completed=done, total=total)
+
+        found[name] = ablation(name, read(recipe, changes, beside), clips, cache, out, bar)
+        part = {"fold": ABLATION_FOLD, "seeds": list(ABLATION_SEEDS), "variants": found}
+        write_metrics(out / "metrics.json", "ablations", part)
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(BrokenPipeError):
+        try:
+            cli()
+        except StreamerError as error:
+            sys.exit(f"makers: {error}")

@@ -1,0 +1,188 @@
+"""How a cross-validated model stands up to the world: volume, rooms, noise, other sound, time.
+
+Every song is judged by the network of the fold that held it out, as in ``crossval``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.network.model import load_model
+from streamer.tracker import EmotionTracker
+from streamer.training.dataset import Clip
+from streamer.training.distortion import CONDITIONS, applause, speech
+from streamer.training.figures import AXES, Figures
+from streamer.training.material import samples_of
+from streamer.training.metrics import SCORED_FROM_S, ccc
+from streamer.training.out_of_fold import Listened, listen_to, loaded
+
+CLEAN = "clean"
+#: Under all conditions, every so many-th clip is enough: differences are within songs.
+EVERY = 5
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Heard:
+    """One clip under one condition: estimates and labels later than 2 s, and a 2 Hz curve."""
+
+    estimates: Floats
+    labels: Floats
+    curve: Floats
+
+
+def robustness(clips: Sequence[Clip], out: Path, seed: int) -> Figures:
+    """CCC under each condition, its difference from clean, and how far the estimates shift.
+
+    Reads the models that ``crossval`` left in ``out``. Shifts are means over the estimates from
+    second 1 on of the difference from the clean ones.
+    """
+    heard: dict[str, list[_Heard]] = {name: [] for name in (CLEAN, *CONDITIONS)}
+    for fold, outside in held_out(clips):
+        directory = out / f"seed-{seed}" / f"fold-{fold}"
+        tasks = [(directory, clip) for clip in outside[::EVERY]]
+        with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+            for conditions in pool.map(_under_conditions, tasks, chunksize=8):
+                for name, one in conditions.items():
+                    heard[name].append(one)
+    labels = np.concatenate([one.labels for one in heard[CLEAN]])
+    clean = np.concatenate([one.estimates for one in heard[CLEAN]])
+    clean_curve = np.concatenate([one.curve for one in heard[CLEAN]])
+    figures: Figures = {}
+    for name, several in heard.items():
+        estimates = np.concatenate([one.estimates for one in several])
+        curve = np.concatenate([one.curve for one in several])
+        figures[name] = {
+            axis: {
+                "ccc": ccc(estimates[:, k], labels[:, k]),
+                "ccc_change": ccc(estimates[:, k], labels[:, k]) - ccc(clean[:, k], labels[:, k]),
+                "shift": float((curve[:, k] - clean_curve[:, k]).mean()),
+                "distance": float(np.abs(curve[:, k] - clean_curve[:, k]).mean()),
+            }
+            for k, axis in enumerate(AXES)
+        }
+    return {"labels": len(labels), "songs": len(heard[CLEAN]), "conditions": figures}
+
+
+def _under_conditions(task: tuple[Path, Clip]) -> dict[str, _Heard]:
+    """One clip, clean and under every condition, each with chance of its own."""
+    directory, clip = task
+    model = loaded(directory)
+    rate = model.config.features.sample_rate
+    samples = samples_of(clip.path, rate)
+    scored = clip.times > SCORED_FROM_S
+    result = {}
+    for index, (name, distortion) in enumerate({CLEAN: None, **CONDITIONS}.items()):
+        random = np.random.default_rng([index, *clip.song.encode()])
+        sound = samples if distortion is None else distortion(samples, rate, random)
+        said = listen_to(model, sound)
+        every = said.at(np.arange(1.0, len(samples) / rate, 0.5))[:, :2]
+        result[name] = _Heard(said.at(clip.times[scored])[:, :2], clip.labels[scored], every)
+    return result
+
+
+def streams(clips: Sequence[Clip], out: Path, seed: int) -> Figures:
+    """Held-out excerpts one after the other, the state carried on, against fresh starts.
+
+    ``ccc`` is over labels later than 5 s after each change, ``fresh_ccc`` of the same labels by
+    trackers that began with the excerpt; ``settled_s`` the median time after a change from which on
+    both axes stay within .1 of the fresh ones; ``jitter`` the root mean square of the step from
+    one estimate to the next, half a second later.
+    """
+    carried: list[Floats] = []
+    fresh: list[Floats] = []
+    labels: list[Floats] = []
+    settled: list[float] = []
+    steps: list[Floats] = []
+    longest = 0.0
+    for fold, outside in held_out(clips):
+        model = load_model(out / f"seed-{seed}" / f"fold-{fold}")
+        rate = model.config.features.sample_rate
+        stream = EmotionTracker(model, interval=0)
+        for clip in outside:
+            samples = samples_of(clip.path, rate)
+            began = stream.t
+            one = Listened.of(stream, samples)
+            one = Listened(one.times - began, one.outputs)
+            alone = listen_to(model, samples)
+            late = clip.times > 5.0
+            carried.append(one.at(clip.times[late])[:, :2])
+            fresh.append(alone.at(clip.times[late])[:, :2])
+            labels.append(clip.labels[late])
+            grid = np.arange(0.25, len(samples) / rate, 0.25)
+            apart = np.abs(one.at(grid)[:, :2] - alone.at(grid)[:, :2]).max(axis=1) > 0.1
+            settled.append(float(grid[np.flatnonzero(apart)[-1]]) if apart.any() else 0.0)
+            steady = alone.at(np.arange(5.0, len(samples) / rate, 0.5))[:, :2]
+            steps.append(np.diff(steady, axis=0))
+        longest = max(longest, stream.t)
+    x, z, y = (np.concatenate(parts) for parts in (carried, fresh, labels))
+    jitter = np.sqrt((np.concatenate(steps) ** 2).mean(axis=0))
+    return {
+        "stream_s": longest,
+        "changes": len(settled),
+        "settled_s": float(np.median(settled)),
+        "settled_s_90": float(np.percentile(settled, 90)),
+        **{
+            axis: {
+                "ccc": ccc(x[:, k], y[:, k]),
+                "fresh_ccc": ccc(z[:, k], y[:, k]),
+                "jitter": float(jitter[k]),
+            }
+            for k, axis in enumerate(AXES)
+        },
+    }
+
+
+def held_out(clips: Sequence[Clip]) -> Iterator[tuple[int, list[Clip]]]:
+    """Each fold with its clips that have labels in time."""
+    for fold in sorted({clip.fold for clip in clips}):
+        yield fold, [clip for clip in clips if clip.fold == fold and clip.sides is None]
+
+
+def not_music(directory: Path) -> Figures:
+    """What a model says to speech, applause and noise, from second 3 on.
+
+    ``answered`` is the share of frames that are not silent; ``confidence`` the mean probability of
+    the most probable quadrant.
+    """
+    model = load_model(directory)
+    rate = model.config.features.sample_rate
+    random = np.random.default_rng(0)
+    white = random.standard_normal(30 * rate)
+    sounds = {
+        "speech": np.concatenate([speech(number, rate) for number in range(8)]),
+        "applause": applause(30, rate, random),
+        "white noise": (0.05 * white).astype(np.float32),
+        "brown noise": _brown(white),
+        "hum, 50 Hz": (0.1 * np.sign(np.sin(2 * np.pi * 50 * np.arange(30 * rate) / rate))).astype(
+            np.float32
+        ),
+    }
+    figures: Figures = {}
+    for name, samples in sounds.items():
+        heard = [e for e in EmotionTracker(model, interval=0.5).push(samples) if e.t > 3]
+        judged = [e for e in heard if e.quadrant_p is not None]
+        best = [max(e.quadrant_p.values()) for e in judged if e.quadrant_p]
+        names = [e.quadrant for e in judged]
+        figures[name] = {
+            "answered": len(judged) / len(heard),
+            "confidence": float(np.mean(best)),
+            "quadrant": max(set(names), key=names.count),
+            "valence": float(np.mean([e.valence for e in judged if e.valence is not None])),
+            "arousal": float(np.mean([e.arousal for e in judged if e.arousal is not None])),
+        }
+    return figures
+
+
+def _brown(white: Floats) -> NDArray[np.float32]:
+    walk = np.cumsum(white)
+    walk -= np.convolve(walk, np.ones(801) / 801, mode="same")  # no drift: a high-pass
+    return np.asarray(0.1 * walk / walk.std(), dtype=np.float32)
