@@ -10,10 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "tests"))
+from environment import prepare
 
-from environment import prepare  # noqa: E402 - the path to it is made above
+HERE = Path(__file__).resolve().parent
 
 
 def main() -> int:

@@ -10,6 +10,9 @@ out; `.ci/run` runs those too.
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "examples"))
 
 from environment import ROOT, prepare
 

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 #: What the set-up pins: a looser wish for PyTorch brings gigabytes of CUDA.
-CONSTRAINTS = ROOT / "tests" / "constraints.txt"
+CONSTRAINTS = Path(__file__).with_name("constraints.txt")
 MARK = VENV / "streamer-installed"
 
 
