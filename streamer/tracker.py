@@ -83,8 +83,9 @@ class EmotionTracker:
         return self._state.frames
 
     def reset(self) -> None:
-        """Begin again as a new tracker would: time, silence, volume and LSTM state."""
+        """Begin again as a new tracker would: time, silence, volume, LSTM state and counts."""
         self._state = self._stages.initial(self._terms)
+        self.invalid_samples = 0
 
     def forget(self) -> None:
         """Start the judgement afresh, as for a new song, while the clock runs on."""

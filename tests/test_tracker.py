@@ -232,6 +232,8 @@ def test_invalid_samples_are_a_gap(small_model: Model, seed: int, bad: float) ->
     assert tracker.invalid_samples == 5
     assert tracker.t == 20_000 / 16_000
     assert np.isfinite(numbers(estimates)).all()
+    tracker.reset()
+    assert (tracker.invalid_samples, tracker.t) == (0, 0.0)
 
 
 def test_what_cannot_be_sound_is_refused(small_model: Model) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from streamer.cli.sentence import sentence
 from streamer.errors import OutputError
 
 
@@ -29,6 +30,8 @@ def command(model: str, dataset: Path, fold: int | None, json_file: Path | None)
     from streamer.training.figures import evaluation_text
 
     found = read_dataset(dataset)
+    for remark in found.remarks:
+        click.echo(f"streamer: {sentence(remark)}", err=True)
     clips = [clip for clip in found.clips if fold is None or clip.fold == fold]
     if not clips:
         raise click.UsageError(f"{dataset} has no fold {fold}: it has {found.folds}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from streamer.cli.sentence import sentence
 from streamer.errors import DatasetError, MissingExtraError, OutputError
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ def songs_of(
     from streamer.training.material import prepare
 
     found = [read_dataset(folder) for folder in datasets]
+    for remark in (remark for dataset in found for remark in dataset.remarks):
+        click.echo(f"streamer: {sentence(remark)}", err=True)
     names = [dataset.name for dataset in found]
     if len(set(names)) < len(names):
         raise DatasetError(f"two datasets have the name {max(names, key=names.count)}: rename one")

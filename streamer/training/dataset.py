@@ -57,10 +57,11 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """The clips of a folder; ``name`` is the folder's."""
+    """The clips of a folder; ``name`` is the folder's, ``remarks`` say what was left out."""
 
     name: str
     clips: tuple[Clip, ...]
+    remarks: tuple[str, ...] = ()
 
     @property
     def dynamic(self) -> bool:
@@ -76,16 +77,18 @@ class Dataset:
 def read_dataset(folder: Path) -> Dataset:
     """The dataset in ``folder``, whichever layout it has.
 
-    Raises ``DatasetError`` where no layout is recognised, or a file is missing or does not fit.
+    Songs without annotations are left out; ``Dataset.remarks`` names them. Raises ``DatasetError``
+    where no layout is recognised, a file is missing or does not fit, or no song is annotated.
     """
     if not folder.is_dir():
         raise DatasetError(f"there is no dataset folder {folder}")
+    bare: list[str] = []
     if (folder / "excerpts.csv").is_file():
-        clips = _excerpts(folder)
+        clips = _excerpts(folder, bare)
     elif (folder / "clips.csv").is_file():
         clips = _clips(folder)
     elif (folder / _DEAM_AUDIO).is_dir():
-        clips = _deam(folder)
+        clips = _deam(folder, bare)
     else:
         raise DatasetError(
             f"{folder} holds no dataset: no excerpts.csv, no clips.csv and no {_DEAM_AUDIO}/"
@@ -96,18 +99,31 @@ def read_dataset(folder: Path) -> Dataset:
     for clip in found:
         if not clip.path.is_file():
             raise DatasetError(f"{folder} names {clip.path.name}, but the file is missing")
-    return Dataset(folder.resolve().name, found)
+    return Dataset(folder.resolve().name, found, _left_out(folder, bare))
 
 
-def _excerpts(folder: Path) -> Iterator[Clip]:
+def _left_out(folder: Path, songs: list[str]) -> tuple[str, ...]:
+    """What a person should know of songs that nobody annotated."""
+    if not songs:
+        return ()
+    named = ", ".join(songs[:5]) + (f" and {len(songs) - 5} more" if len(songs) > 5 else "")
+    which = "song" if len(songs) == 1 else "songs"
+    return (f"{folder}: {which} {named} left out: no annotations",)
+
+
+def _excerpts(folder: Path, bare: list[str]) -> Iterator[Clip]:
+    """The clips; songs without annotations go to ``bare``."""
     valence = _wide(folder / "annotations" / "valence.csv")
     arousal = _wide(folder / "annotations" / "arousal.csv")
     columns = ("song_id", "path", "start_s", "duration_s", "fold")
     for row in _rows(folder / "excerpts.csv", columns):
-        song = row["song_id"]
+        song = _song(row["song_id"])
         start = _number(row, "start_s", folder)
         end = start + _number(row, "duration_s", folder)
-        times, labels = _joined(song, valence, arousal, folder)
+        times, labels = _joined(song, valence, arousal)
+        if not times.size:
+            bare.append(song)
+            continue
         inside = (times > start) & (times <= end + 1e-6)
         if not inside.any():
             raise DatasetError(f"{folder}: song {song} has no label between {start} and {end} s")
@@ -129,7 +145,7 @@ def _clips(folder: Path) -> Iterator[Clip]:
             raise DatasetError(f"{folder}: quadrant {row['quadrant']!r} is none of Q1 to Q4")
         yield Clip(
             dataset=folder.resolve().name,
-            song=row["song_id"],
+            song=_song(row["song_id"]),
             path=folder / row["path"],
             fold=int(_number(row, "fold", folder)),
             group=row["artist_id"],
@@ -138,14 +154,16 @@ def _clips(folder: Path) -> Iterator[Clip]:
         )
 
 
-def _deam(folder: Path) -> Iterator[Clip]:
+def _deam(folder: Path, bare: list[str]) -> Iterator[Clip]:
+    """The clips; songs without annotations go to ``bare``."""
     valence = _wide(folder / _DEAM_LABELS / "valence.csv")
     arousal = _wide(folder / _DEAM_LABELS / "arousal.csv")
     for path in sorted((folder / _DEAM_AUDIO).glob("*.mp3"), key=lambda path: path.stem.zfill(9)):
         song = path.stem
-        if song not in valence or song not in arousal:
-            raise DatasetError(f"{folder}: song {song} has audio but no annotations")
-        times, labels = _joined(song, valence, arousal, folder)
+        times, labels = _joined(song, valence, arousal)
+        if not times.size:
+            bare.append(song)
+            continue
         # Which fold a song is in depends on its name alone, not on which others are there.
         fold = int(hashlib.sha256(song.encode()).hexdigest(), 16) % FOLDS
         yield Clip(folder.resolve().name, song, path, fold, song, times, labels)
@@ -153,10 +171,12 @@ def _deam(folder: Path) -> Iterator[Clip]:
 
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        # Spreadsheets put a byte order mark before UTF-8; DEAM's own tables, blanks after commas.
+        with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
+            reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
             for column in columns:
-                if column not in (reader.fieldnames or ()):
+                if column not in reader.fieldnames:
                     raise DatasetError(f"{path} has no column {column!r}")
             for row in reader:
                 if any(row[column] is None for column in columns):
@@ -172,9 +192,9 @@ def _wide(path: Path) -> dict[str, dict[int, float]]:
     """DEAM's annotation table: song to milliseconds to value; empty cells are left out."""
     table: dict[str, dict[int, float]] = {}
     for row in _rows(path, ("song_id",)):
-        cells = table.setdefault(row["song_id"].strip(), {})
+        cells = table.setdefault(_song(row["song_id"]), {})
         for name, cell in row.items():
-            match = re.fullmatch(r"\s*sample_(\d+)ms\s*", name or "")
+            match = re.fullmatch(r"sample_(\d+)ms", name or "")
             if match and cell and cell.strip():
                 value = _number({name: cell}, name, path)
                 if not -1 <= value <= 1:
@@ -187,14 +207,17 @@ def _joined(
     song: str,
     valence: dict[str, dict[int, float]],
     arousal: dict[str, dict[int, float]],
-    folder: Path,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Times in seconds of the clip, and (valence, arousal) where both were annotated."""
-    if song not in valence or song not in arousal:
-        raise DatasetError(f"{folder}: song {song} has no annotations")
-    both = sorted(valence[song].keys() & arousal[song].keys())
-    labels = [(valence[song][time], arousal[song][time]) for time in both]
+    pleasant, active = valence.get(song, {}), arousal.get(song, {})
+    both = sorted(pleasant.keys() & active.keys())
+    labels = [(pleasant[time], active[time]) for time in both]
     return np.array(both) / 1000, np.array(labels).reshape(-1, 2)
+
+
+def _song(cell: str) -> str:
+    """A song's name as tables write it: without blanks, a whole number without its ``.0``."""
+    return re.sub(r"^(\d+)\.0+$", r"\1", cell.strip())
 
 
 def _number(row: dict[str, str], column: str, where: Path) -> float:

@@ -95,10 +95,6 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
         line("annotations/arousal.csv", 3, lambda text: "3,nan," + text[4:]),
         "'nan' is not a number",
     ),
-    "no song": (
-        line("annotations/valence.csv", 4, lambda text: "99" + text[1:]),
-        "song 4 has no annotations",
-    ),
     "no id": (line("annotations/valence.csv", 0, swapped("song_id", "id")), "no column 'song_id'"),
     "elsewhere": (
         line("excerpts.csv", 1, swapped("30.0,6.0", "80.0,6.0")),
@@ -132,7 +128,7 @@ def test_a_fault_of_excerpts_is_a_sentence(excerpts: Path, tmp_path: Path, fault
 
 
 def test_faults_of_the_other_layouts(deam: Path, quadrant_clips: Path, tmp_path: Path) -> None:
-    """A fifth quadrant, a missing clip, a song of the release without annotations."""
+    """A fifth quadrant, a missing clip, a release without a table or without an annotated song."""
     folder = tmp_path / "clips"
     shutil.copytree(quadrant_clips, folder)
     line("clips.csv", 1, lambda text: text.replace(",Q", ",Q9"))(folder)
@@ -144,12 +140,56 @@ def test_faults_of_the_other_layouts(deam: Path, quadrant_clips: Path, tmp_path:
         read_dataset(folder)
     release = tmp_path / "DEAM"
     shutil.copytree(deam, release)
-    (release / "MEMD_audio" / "4.mp3").touch()
-    with pytest.raises(DatasetError, match="song 4 has audio but no annotations"):
+    for song in ("2", "3", "10"):
+        (release / "MEMD_audio" / f"{song}.mp3").rename(release / "MEMD_audio" / f"9{song}.mp3")
+    with pytest.raises(DatasetError, match="holds no annotated song"):
         read_dataset(release)
     (next(release.glob("annotations/*/*")) / "valence.csv").unlink()
     with pytest.raises(DatasetError, match=r"valence\.csv is missing"):
         read_dataset(release)
+
+
+@pytest.mark.parametrize("unannotated", ["no row", "empty row"])
+def test_songs_that_nobody_annotated_are_left_out(
+    deam: Path, excerpts: Path, tmp_path: Path, unannotated: str
+) -> None:
+    """One song without labels costs that song alone, and the remark names it."""
+    release = tmp_path / "DEAM"
+    shutil.copytree(deam, release)
+    (release / "MEMD_audio" / "4.mp3").touch()
+    table = next(release.glob("annotations/*/*")) / "valence.csv"
+    if unannotated == "empty row":
+        width = table.read_text().splitlines()[0].count(",")
+        table.write_text(table.read_text() + "4" + "," * width + "\n")
+    found = read_dataset(release)
+    assert [clip.song for clip in found.clips] == ["2", "3", "10"]
+    assert found.remarks == (f"{release}: song 4 left out: no annotations",)
+
+    folder = tmp_path / "songs"
+    shutil.copytree(excerpts, folder)
+    for number in range(2, 9):
+        line("annotations/valence.csv", number, lambda text: "99" + text)(folder)
+    found = read_dataset(folder)
+    assert len(found.clips) == FEW_SONGS - 7
+    assert found.remarks == (f"{folder}: songs 2, 3, 4, 5, 6 and 2 more left out: no annotations",)
+
+
+def test_tables_as_spreadsheets_leave_them(excerpts: Path, deam: Path, tmp_path: Path) -> None:
+    """A byte order mark, blanks around names and ids, and ids such as 10.0 read like the plain."""
+    for layout in (excerpts, deam):
+        plain = read_dataset(layout)
+        folder = tmp_path / layout.name
+        shutil.copytree(layout, folder)
+        for table in folder.rglob("*.csv"):
+            head, *rows = table.read_text().splitlines()
+            head = ",".join(f" {name} " for name in head.split(","))
+            rows = [row.replace(",", ".0 ,", 1) for row in rows]
+            table.write_text("\n".join([head, *rows]) + "\n", encoding="utf-8-sig")
+        read = read_dataset(folder)
+        assert [clip.song for clip in read.clips] == [clip.song for clip in plain.clips]
+        for ours, theirs in zip(read.clips, plain.clips, strict=True):
+            np.testing.assert_array_equal(ours.labels, theirs.labels)
+            assert ours.labels.size
 
 
 def test_no_dataset(tmp_path: Path) -> None:
