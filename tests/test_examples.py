@@ -51,6 +51,20 @@ def test_track_file(song: Path, model_directory: Path) -> None:
     )
 
 
+def test_many_streams(model_directory: Path) -> None:
+    """A dozen connections that each send two seconds of PCM get four estimates each."""
+    words = ["--feed", "12", "--seconds", "2", "--model", str(model_directory)]
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / "many_streams.py"), *words],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "48 estimates\n"
+    assert "listening on 127.0.0.1:" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_feed_arrays(clip: Path, model_directory: Path, small_model: Model) -> None:
     """Stereo blocks at 44.1 kHz reach the tracker, and nearly all of them are judged."""
     seconds = soundfile.info(clip).duration
