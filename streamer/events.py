@@ -59,6 +59,13 @@ class Estimate:
     level_db: float
     silent: bool
 
+    @property
+    def sound(self) -> str:
+        """What is heard: "music", "silence", or "no music" where the judgement is withheld."""
+        if self.silent:
+            return "silence"
+        return "no music" if self.valence is None else "music"
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:

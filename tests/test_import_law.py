@@ -57,7 +57,12 @@ HOMES = {
 #: What must not be imported for `--help`, `--version` and a wrong argument.
 SLOW = {"matplotlib", "rich", "scipy", "sklearn", "sounddevice", "soundfile", "torch"}
 #: Import names of distributions that are called otherwise.
-DISTRIBUTIONS = {"pythonosc": "python-osc", "sklearn": "scikit-learn", "mpl_toolkits": "matplotlib"}
+DISTRIBUTIONS = {
+    "mpl_toolkits": "matplotlib",
+    "paho": "paho-mqtt",
+    "pythonosc": "python-osc",
+    "sklearn": "scikit-learn",
+}
 
 
 @functools.cache
@@ -166,7 +171,7 @@ def at_module_level(tree: ast.Module) -> Iterator[str]:
 def test_what_is_optional_is_imported_where_it_is_used() -> None:
     """No file needs an extra or a sound card to be imported; training's may need torch."""
     optional = {"matplotlib", "onnx", "onnxruntime", "pyarrow", "distributed", "pythonosc"}
-    optional |= {"sklearn", "sounddevice"}
+    optional |= {"paho", "pylsl", "sklearn", "sounddevice", "websockets"}
     for path, tree in sources().items():
         needed = {name.split(".")[0] for name in at_module_level(tree)}
         assert not needed & optional, path

@@ -121,6 +121,7 @@ def run(session: Running, out: Outputs) -> int:
         session.run()
     if caught:
         return TERMINATED if caught[0] == signal.SIGTERM else INTERRUPTED
+    out.hang_up()
     return FAILED if out.failed else 0
 
 

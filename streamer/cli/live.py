@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamer.cli.main import FAILED
-from streamer.cli.options import Listening, Seconds, listening
+from streamer.cli.options import Listener, Listening, Seconds, listening
 from streamer.cli.outputs import refuse_overwriting
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from streamer.audio.source import Source
 
 
-@click.command(name="live")
+@click.command(name="live", cls=Listener)
 @click.option(
     "--device",
     metavar="NAME|ID",

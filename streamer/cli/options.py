@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 
 import click
 
-from streamer.sinks import osc, plugins
+from streamer.sinks import plugins
 from streamer.sinks.jsonl import Rotation
-from streamer.sinks.osc import PORT, PREFIX
+from streamer.sinks.mqtt import Broker
+from streamer.sinks.osc import PORT, PREFIX, RANGES, is_address
 
 
 class Seconds(click.ParamType[float]):
@@ -120,9 +121,26 @@ class OscPrefix(click.ParamType[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The prefix without a slash at its end, or click's complaint."""
         prefix = str(value).rstrip("/")
-        if not osc.is_address(prefix):
+        if not is_address(prefix):
             self.fail(f"{value!r} cannot begin an OSC address: give a path such as /emotion")
         return prefix
+
+
+class BrokerUrl(click.ParamType[Broker]):
+    """``mqtt://HOST`` and what more there is to say of a broker."""
+
+    name = "url"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Broker:
+        """The broker, or click's complaint, which must not show a password."""
+        if isinstance(value, Broker):
+            return value
+        try:
+            return Broker.parse(str(value))
+        except ValueError as error:
+            self.fail(f"the URL {error}", param, ctx)
 
 
 class SinkName(click.ParamType[tuple[str, str | None]]):
@@ -156,17 +174,59 @@ class SinkOption(click.Option):
         return record[0], f"{record[1]}  [installed: {names}]"
 
 
+#: The groups of a listening command's help, by the options' names; what is in none comes first.
+GROUPS = {
+    "Judgement": ("model", "interval", "reset_on_silence"),
+    "Screen, lines and files": ("jsonl", "rotate", "summary", "dashboard", "quiet"),
+    "Other programs": ("serve", "mqtt", "osc", "osc_prefix", "osc_range", "lsl", "sink"),
+}
+
+
+class Listener(click.Command):
+    """A command that listens: its help shows the options in groups, on one screen."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.context_settings = {**self.context_settings, "max_content_width": 100}
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options of each group under its title."""
+        grouped = {name for names in GROUPS.values() for name in names}
+        shown = [each for each in self.get_params(ctx) if isinstance(each, click.Option)]
+        own = tuple(each.name or "" for each in shown if each.name not in grouped)
+        for title, names in {"Sound": own, **GROUPS}.items():
+            records = [each.get_help_record(ctx) for each in shown if each.name in names]
+            with formatter.section(title):
+                formatter.write_dl([record for record in records if record is not None])
+
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-#: Other programs that get the events: lamps, instruments, sinks of other packages.
+#: Where the page is served if a host is named and no port.
+PAGE_PORT = 8765
+
+#: Other programs that get the events: browsers, homes, desks, laboratories, sinks of others.
 REACH = [
+    click.option(
+        "--serve",
+        type=Address(PAGE_PORT),
+        metavar="[HOST:]PORT",
+        help="A page for browsers and OBS, and the lines over WebSocket; this machine's alone "
+        "unless a HOST is named.",
+    ),
+    click.option(
+        "--mqtt",
+        type=BrokerUrl(),
+        metavar="URL",
+        help="Publish at mqtt://[USER:PASSWORD@]HOST[/TOPIC], for Home Assistant.",
+    ),
     click.option(
         "--osc",
         type=Address(PORT),
         metavar="HOST:PORT",
         multiple=True,
-        help=f"Send each value as an OSC message too, such as {PREFIX}/valence; may be repeated.",
+        help=f"Send OSC messages such as {PREFIX}/valence; may be repeated.",
     ),
     click.option(
         "--osc-prefix",
@@ -176,12 +236,22 @@ REACH = [
         help="What OSC addresses begin with.",
     ),
     click.option(
+        "--osc-range",
+        type=click.Choice(RANGES),
+        default=RANGES[0],
+        show_default=True,
+        help="0..1 for faders and desks.",
+    ),
+    click.option(
+        "--lsl", metavar="NAME", help="Offer a stream of this name to Lab Streaming Layer."
+    ),
+    click.option(
         "--sink",
         cls=SinkOption,
         type=SinkName(),
         metavar="NAME[:ARG]",
         multiple=True,
-        help="Send the events to a sink of another package too; may be repeated.",
+        help="A sink of another package; may be repeated.",
     ),
 ]
 
@@ -199,6 +269,10 @@ class Listening:
     reset_on_silence: float | None
     osc: tuple[tuple[str, int], ...] = ()
     osc_prefix: str = PREFIX
+    osc_range: str = RANGES[0]
+    serve: tuple[str, int] | None = None
+    mqtt: Broker | None = None
+    lsl: str | None = None
     sink: tuple[tuple[str, str | None], ...] = ()
     rotate: Rotation | None = None
 
@@ -227,8 +301,7 @@ def listening(command: Command) -> Command:
             "--rotate",
             type=Rotate(),
             metavar="1h|100MB",
-            help="Begin a new file of --jsonl after this time or size, each complete in itself; "
-            "PATH.jsonl becomes PATH.<UTC time>.jsonl.",
+            help="Begin a new file of --jsonl after this time or size.",
         ),
         click.option(
             "--no-dashboard",
@@ -236,12 +309,10 @@ def listening(command: Command) -> Command:
             is_flag=True,
             flag_value=False,
             default=True,
-            help="No dashboard; JSON lines on standard output even if it is a terminal. "
-            "For readers of the pipe that print to the terminal themselves.",
+            help="JSON lines on standard output even if it is a terminal; for readers of the pipe "
+            "that print to the terminal themselves.",
         ),
-        click.option(
-            "--quiet", is_flag=True, help="Nothing on standard error but errors (no dashboard)."
-        ),
+        click.option("--quiet", is_flag=True, help="Nothing on standard error but errors."),
         click.option(
             "--summary",
             type=click.Path(path_type=Path),

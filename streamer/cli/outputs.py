@@ -15,6 +15,8 @@ from streamer.cli.sentence import sentence
 from streamer.errors import OutputError
 from streamer.events import Event, Notice
 from streamer.sinks.jsonl import JsonLines, RotatingJsonLines, Rotation
+from streamer.sinks.lsl import Lsl
+from streamer.sinks.mqtt import Mqtt
 from streamer.sinks.osc import Osc
 from streamer.sinks.plugins import open_sink
 from streamer.sinks.sink import Sink
@@ -27,6 +29,7 @@ class Outputs:
         self._stack = stack
         self.sinks: list[Sink] = []
         self.failed = False
+        self._distant: list[Osc | Mqtt] = []
 
     def add(self, sink: Sink) -> None:
         """Add a sink, to be closed at the end."""
@@ -50,10 +53,35 @@ class Outputs:
             raise OutputError(f"{path} cannot be written: {error.strerror}") from None
         self.add(JsonLines(self._stack.enter_context(stream), str(path)))
 
+    def to_network(self, sink: Osc | Mqtt) -> None:
+        """Add a sink whose receiver may be out of reach."""
+        self._distant.append(sink)
+        self.add(sink)
+
+    def to_page(self, host: str, port: int, *, quiet: bool) -> None:
+        """Add the page, and tell where it is."""
+        from streamer.sinks.page import Page  # asyncio is slow to import
+
+        page = Page(port, host)
+        self.add(page)
+        if not quiet:
+            tell(f"the page is at {page.url} (add ?overlay for OBS)")
+
+    def hang_up(self) -> None:
+        """Close what sends over the network; a receiver that is out of reach at the end failed."""
+        for sink in self._distant:
+            sink.close()
+            self.failed = self.failed or sink.contact.is_lost
+
     def note_failure(self, error: OutputError) -> None:
         """Tell of a sink that gave up; the session goes on."""
         self.failed = True
         click.echo(f"streamer: {sentence(error)}; tracking goes on without it", err=True)
+
+
+def tell(message: str) -> None:
+    """Say something on standard error, from any thread."""
+    click.echo(f"streamer: {sentence(message)}", err=True)
 
 
 class Notices:
@@ -62,7 +90,7 @@ class Notices:
     def write(self, event: Event) -> None:
         """Print a notice; everything else is for other sinks."""
         if isinstance(event, Notice):
-            click.echo(f"streamer: {sentence(event.message)}", err=True)
+            tell(event.message)
 
     def close(self) -> None:
         """Nothing to release."""
@@ -78,8 +106,15 @@ def outputs(options: Listening, inputs: tuple[Path, ...]) -> Iterator[Outputs]:
         refuse_overwriting(output, inputs)
     with contextlib.ExitStack() as stack:
         made = Outputs(stack)
+        if options.serve is not None:
+            made.to_page(*options.serve, quiet=options.quiet)
+        if options.mqtt is not None:
+            made.to_network(Mqtt(options.mqtt, tell))
         for host, port in options.osc:
-            made.add(Osc(host, port, options.osc_prefix))
+            sink = Osc(host, port, options.osc_prefix, span=options.osc_range, tell=tell)
+            made.to_network(sink)
+        if options.lsl is not None:
+            made.add(Lsl(options.lsl))
         for name, argument in options.sink:
             made.add(open_sink(name, argument))
         if not sys.stdout.isatty() or not options.dashboard:

@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from streamer.audio.pcm import FORMATS, PcmSource
-from streamer.cli.options import Listening, Seconds, Speed, listening
+from streamer.cli.options import Listener, Listening, Seconds, Speed, listening
 
 if TYPE_CHECKING:
     from streamer.audio.source import Source
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _SETTLED = ("model", "interval", "reset_on_silence", "rate", "channels", "form")
 
 
-@click.command(name="replay")
+@click.command(name="replay", cls=Listener)
 @click.argument("file", required=False, type=click.Path(path_type=Path, allow_dash=True))
 @click.option(
     "--from",

@@ -1,1 +1,1 @@
-"""Where events go: JSON lines, the history that the dashboard draws, other programs."""
+"""Where events go: lines, the history that the dashboard draws, pages, homes, desks, labs."""
