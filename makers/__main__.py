@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from makers.card import draw_reliability, write_card, write_readme
+from makers.card import draw_reliability, write_accuracy, write_card
 from makers.robustness import not_music, robustness, streams
 from makers.variants import (
     ABLATION_FOLD,
@@ -78,9 +78,19 @@ def measure(
     help="What `streamer crossval` made: its metrics and estimates are copied in.",
 )
 @click.option("--second", is_flag=True, help="It is the model of the second head.")
-@click.option("--readme", type=click.Path(path_type=Path), help="Write its accuracy table, too.")
+@click.option(
+    "--readme",
+    "documents",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Write the accuracy passages of this document, too: README.md, docs/accuracy.md.",
+)
 def card(
-    directory: Path, recipe: str, figures: Path | None, second: bool, readme: Path | None
+    directory: Path,
+    recipe: str,
+    figures: Path | None,
+    second: bool,
+    documents: tuple[Path, ...],
 ) -> None:
     """Write the card of the model in DIRECTORY from its metrics, and draw its reliability."""
     try:
@@ -90,8 +100,8 @@ def card(
                 shutil.copyfile(source / name, directory / name)
         draw_reliability(directory)
         write_card(directory, recipe, second=second)
-        if readme is not None:
-            write_readme(readme, directory)
+        for document in documents:
+            write_accuracy(document, directory)
     except OSError as error:
         raise OutputError(f"{directory} cannot be written: {error.strerror}") from None
 

@@ -1,4 +1,4 @@
-"""A model's card and the README's accuracy table, written from ``metrics.json``.
+"""A model's card and the accuracy passages of README and manual, written from ``metrics.json``.
 
 ``python -m makers card MODEL_DIRECTORY`` writes every passage again, and the reliability plot from
 ``out_of_fold.csv.gz``. Figures are never typed in by hand.
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from makers.passages import replaced
+from makers.passages import names, replaced
 from streamer.network.model import load_model
 from streamer.training.figures import (
     AXES,
@@ -185,11 +185,73 @@ def write_card(directory: Path, recipe: str, *, second: bool = False) -> None:
         ("recipe", recipe),
     ):
         card = card.replace(f"{{{name}}}", word)
-    (directory / "README.md").write_text(replaced(card, passages(directory)), encoding="utf-8")
+    card = front_matter(directory) + replaced(card, passages(directory))
+    (directory / "README.md").write_text(card, encoding="utf-8")
+
+
+def front_matter(directory: Path) -> str:
+    """The head that the Hugging Face hub reads of a card: terms, task, and the main figures.
+
+    YAML between two lines of dashes; strings and numbers are written as JSON, which YAML includes.
+    """
+    name = directory.resolve().name
+    five_fold = _metrics(directory)["five_fold"]
+    results = [
+        ("deam", "DEAM, five folds by song", f"{axis} CCC, pooled", "ccc", ("pooled", axis, "ccc"))
+        for axis in AXES
+    ]
+    quadrant = ("quadrants", "quadrant")
+    results.append(("4q", "4Q, folds by artist", "right quadrant", "accuracy", quadrant))
+    lines = [
+        "---",
+        "license: cc-by-nc-4.0",
+        "library_name: streamer",
+        "pipeline_tag: audio-classification",
+        "tags: [music, emotion, valence, arousal, causal, real-time]",
+        "model-index:",
+        f"- name: {json.dumps(name)}",
+        "  results:",
+    ]
+    for kind, dataset, title, metric, path in results:
+        value: Any = five_fold
+        for key in path:
+            value = value[key]
+        lines += [
+            "  - task: {type: audio-classification, name: Music emotion}",
+            f"    dataset: {{type: {json.dumps(kind)}, name: {json.dumps(dataset)}}}",
+            f"    metrics: [{{type: {metric}, name: {json.dumps(title)}, value: {value['mean']}}}]",
+        ]
+    return "\n".join([*lines, "---", "", ""])
+
+
+def headline(directory: Path) -> str:
+    """What the README says of the default model: three lines, beside the ridge regression."""
+    metrics = _metrics(directory)
+    five_fold = metrics["five_fold"]
+    told = []
+    for axis in ("arousal", "valence"):
+        ccc = five_fold["pooled"][axis]["ccc"]["mean"]
+        ridge = five_fold["baselines"]["ridge"]["pooled"][axis]["ccc"]
+        told.append(
+            f"- {axis}: CCC **{ccc:.2f}** ({ridge:.2f} by a ridge regression on mean MFCCs)"
+        )
+    songs = five_fold["songs"]
+    right = {
+        path.parent.name: _metrics(path.parent)["five_fold"]["quadrants"]["quadrant"]["mean"]
+        for path in sorted(directory.resolve().parent.glob("*/metrics.json"))
+    }
+    best = max(right, key=lambda name: right[name])
+    clips = five_fold["quadrants"]["clips"]
+    return (
+        f"On {songs:,} excerpts of DEAM, `{directory.resolve().name}`:\n\n"
+        + "\n".join(told)
+        + f"\n- the quadrant of {clips} clips of 4Q: {right[best]:.0%} right by `{best}` "
+        "(a quarter by chance)"
+    )
 
 
 def accuracy(directory: Path) -> str:
-    """The README's tables: the default model beside the baselines, and all models on quadrants."""
+    """The manual's tables: the default model beside the baselines, and all models on quadrants."""
     metrics = _metrics(directory)
     five_fold = metrics["five_fold"]
     rows = []
@@ -280,7 +342,9 @@ def _facts(directory: Path) -> str:
     return markdown_table(["", ""], rows)
 
 
-def write_readme(readme: Path, directory: Path) -> None:
-    """Write the accuracy table of ``readme`` anew from the metrics of a model directory."""
-    text = readme.read_text(encoding="utf-8")
-    readme.write_text(replaced(text, {"accuracy": accuracy(directory)}), encoding="utf-8")
+def write_accuracy(document: Path, directory: Path) -> None:
+    """Write what ``document`` holds of the accuracy passages anew, from a model's metrics."""
+    text = document.read_text(encoding="utf-8")
+    told = {"accuracy": accuracy, "headline": headline}
+    passages = {name: told[name](directory) for name in names(text) if name in told}
+    document.write_text(replaced(text, passages), encoding="utf-8")

@@ -20,7 +20,7 @@ from environment import ROOT, prepare
 def main() -> int:
     """Run pytest; its exit code."""
     python = prepare("test")
-    arguments = sys.argv[1:] or ["-m", "not live and not wheel and not cluster"]
+    arguments = sys.argv[1:] or ["-m", "not live and not wheel and not cluster and not docs"]
     # One thread a library: the tests run beside each other, not beside themselves.
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     command = [str(python), "-m", "pytest", "-q", *arguments]

@@ -1,28 +1,60 @@
-"""Documentation held to the code: the help of every command, and every line of the README."""
+"""Documentation held to the code: the help of every command, every block of README and manual."""
 
 from __future__ import annotations
 
+import ast
+import csv
 import inspect
+import io
+import json
+import os
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
+import numpy as np
 import pytest
+import soundfile
+import yaml
+from line_schema import VALIDATOR
 
 from streamer.cli.main import COMMANDS, cli, main
 from streamer.network import model as models
+from streamer.network.model import DEFAULT_MODEL
 from streamer.sinks import plugins
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+#: Everything that a reader is given, by its path.
+DOCUMENTS = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in (
+        *sorted(ROOT.glob("*.md")),
+        *sorted(ROOT.glob("docs/*.md")),
+        *sorted(ROOT.glob("models/*/README.md")),
+    )
+}
+_FENCED = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+#: What stands above a block of Python that needs what no test brings about, with the reason.
+_NOT_RUN = re.compile(r"^(<!-- not run: \w[^\n]{10,} -->\n```)python$", re.MULTILINE)
+#: Document, language and text of every block; "python, not run" is a language of its own.
+BLOCKS = [
+    (document, language, text)
+    for document, whole in DOCUMENTS.items()
+    for language, text in _FENCED.findall(_NOT_RUN.sub(r"\1python, not run", whole))
+]
 #: What stands between backticks outside the blocks.
-SPANS = re.findall(
-    r"`([^`\n]+)`", re.sub(r"^```.*?^```$", "", README, flags=re.MULTILINE | re.DOTALL)
-)
+SPANS = [
+    span
+    for whole in DOCUMENTS.values()
+    for span in re.findall(r"`([^`\n]+)`", _FENCED.sub("", whole))
+]
 #: What ends one command of a shell line and begins the next.
 _CONTROL = {"|", "||", "&&", ";", "&", ">", ">>", "<", "2>"}
 
@@ -125,20 +157,49 @@ def test_the_table_of_commands_is_complete() -> None:
         assert command_of(name).name == name
 
 
-def test_every_command_line_of_the_readme_parses(anything_goes: None) -> None:
-    """The shell blocks of the README are taken by the parser as they stand."""
+def test_every_block_is_of_a_kind_that_is_held() -> None:
+    """No block of README and manual is of a language that nothing here parses or runs."""
+    held = {"sh", "python", "python, not run", "json", "toml", "yaml", "csv"}
+    drawn = {"", "text"}  # diagrams
+    by_sphinx = {name for _, name, _ in BLOCKS if name.startswith("{")}
+    assert {language for _, language, _ in BLOCKS} - by_sphinx <= held | drawn
+    assert {"sh", "python", "json"} <= {language for _, language, _ in BLOCKS}
+
+
+def test_every_command_line_parses(anything_goes: None) -> None:
+    """The shell blocks of README and manual are taken by the parser as they stand."""
     seen = 0
-    for language, text in BLOCKS:
-        if language not in {"sh", "bash", "console"}:
+    for document, language, text in BLOCKS:
+        if language != "sh":
             continue
         for words in shell_commands(text):
-            if words[0] == "streamer":
+            if words and words[0] == "streamer":
                 parse(words)
                 seen += 1
-            elif words[0] in {"python", "python3"} and words[1].endswith(".py"):
-                assert (ROOT / words[1]).is_file(), words[1]
+            elif words[:1] in (["python"], ["python3"]) and "/" in words[1]:
+                assert (ROOT / words[1]).is_file(), f"{document}: {words[1]}"
                 seen += 1
-    assert seen >= 6
+    assert seen >= 25
+
+
+def test_every_record_reads() -> None:
+    """JSON, TOML, YAML and CSV of the manual can be read; the lines are valid ones."""
+    lines = 0
+    for _, language, text in BLOCKS:
+        if language == "json":
+            for line in text.splitlines():
+                record = json.loads(line)
+                if "type" in record:
+                    VALIDATOR.validate(record)
+                    lines += 1
+        elif language == "toml":
+            assert tomllib.loads(text)
+        elif language == "yaml":
+            assert yaml.safe_load(text)
+        elif language == "csv":
+            rows = list(csv.reader(io.StringIO(text)))
+            assert len(rows) > 1
+    assert lines >= 5
 
 
 def test_every_command_in_the_text_exists(anything_goes: None) -> None:
@@ -151,7 +212,7 @@ def test_every_command_in_the_text_exists(anything_goes: None) -> None:
             if words[0] == "streamer":
                 parse(words, complete=False)
                 seen += 1
-    assert seen >= 5
+    assert seen >= 15
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -162,7 +223,7 @@ def test_every_command_is_in_the_readme(name: str) -> None:
 
 
 def test_every_option_in_the_text_exists() -> None:
-    """An option that a sentence of the README names is one of some command."""
+    """An option that a sentence names is one of some command."""
     known = {
         option
         for name in COMMANDS
@@ -170,42 +231,168 @@ def test_every_option_in_the_text_exists() -> None:
         for option in (*parameter.opts, *parameter.secondary_opts)
     }
     known |= {"--help", "--version", "--debug"}
+    others = ("pip ", "git ", "ffmpeg ", "dask ", "docker ", "mosquitto", "python", "pytest ")
     named = {
         word
         for span in SPANS
         for word in re.findall(r"(?<!\S)--[a-z][a-z-]+", span)
-        if not span.startswith(("pip ", "git ", "ffmpeg ", "dask ", "python"))
+        if not span.startswith(others)
     }
-    assert len(named) >= 4
+    assert len(named) >= 15
     assert named <= known
 
 
-def test_every_extra_in_the_readme_exists() -> None:
+def test_every_extra_that_is_named_exists() -> None:
     """``pip install '.[...]'`` asks for extras that pyproject declares."""
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     named = set()
-    for extras in re.findall(r"(?:\.|emotion-streamer)\[([a-z, ]+)\]", README):
-        named |= {extra.strip() for extra in extras.split(",")}
+    for whole in DOCUMENTS.values():
+        for extras in re.findall(r"(?:\.|emotion-streamer)\[([a-z, ]+)\]", whole):
+            named |= {extra.strip() for extra in extras.split(",")}
     assert named
     assert named <= set(declared["optional-dependencies"])
 
 
-def test_files_that_the_readme_links_exist() -> None:
-    """Relative links and pictures lead somewhere."""
-    links = re.findall(r"\]\((?!https?://|#)([^)#]+)[^)]*\)", README)
-    missing = [link for link in links if not (ROOT / link).exists()]
-    assert links
-    assert missing == []
+def _anchors(whole: str) -> set[str]:
+    """The headings of a document as the repository's host and MyST name them in links."""
+    headings = re.findall(r"^#+ (.*)$", _FENCED.sub("", whole), re.MULTILINE)
+    return set(re.findall(r"^\((\w+)\)=$", whole, re.MULTILINE)) | {
+        re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings
+    }
 
 
-def test_the_python_of_the_readme_runs(
-    monkeypatch: pytest.MonkeyPatch, model_directory: Path
-) -> None:
-    """The README's Python, block after block in one namespace, with a small model."""
-    monkeypatch.chdir(ROOT)
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_somewhere(document: str) -> None:
+    """A relative link names a file that exists, and a heading in it; any other is a proper URL."""
+    wrong = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", _FENCED.sub("", DOCUMENTS[document])):
+        url = urlsplit(link)
+        if url.scheme:
+            if url.scheme not in {"https", "mailto"} or (
+                url.scheme == "https" and "." not in url.netloc
+            ):
+                wrong.append(link)
+            continue
+        target = (ROOT / document).parent / url.path if url.path else ROOT / document
+        heading = url.fragment
+        if not target.exists() or (heading and heading not in _anchors(target.read_text("utf-8"))):
+            wrong.append(link)
+    assert wrong == []
+
+
+def test_the_readme_is_short() -> None:
+    """The README keeps under 9 kB: the rest is the manual's."""
+    assert len(README.encode()) <= 9_000
+
+
+def test_every_page_is_in_the_table_of_contents() -> None:
+    """Each page of the manual is named in its index, and each name is a page."""
+    index = DOCUMENTS["docs/index.md"]
+    named = [
+        line
+        for _, language, text in BLOCKS
+        if language == "{toctree}"
+        for line in text.splitlines()
+        if line and not line.startswith(":")
+    ]
+    pages = {Path(name).stem for name in DOCUMENTS if name.startswith("docs/")} - {"index"}
+    assert index
+    assert sorted(named) == sorted(pages)
+
+
+def test_the_manual_shows_the_default_models_card() -> None:
+    """The page of the model card includes that of the model which listens by default."""
+    assert f"../models/{DEFAULT_MODEL}/README.md" in DOCUMENTS["docs/card.md"]
+
+
+@pytest.fixture
+def at_work(
+    monkeypatch: pytest.MonkeyPatch, model_directory: Path, music: np.ndarray, tmp_path: Path
+) -> Path:
+    """The folder of a reader who follows a page: a song, its lines, the examples, a small model."""
     monkeypatch.setattr(models, "DEFAULT_MODEL", str(model_directory))
-    namespace: dict[str, object] = {"__name__": "readme"}
-    blocks = [text for language, text in BLOCKS if language == "python"]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    soundfile.write(tmp_path / "song.flac", music, 16_000)
+    assert main(["replay", "song.flac", "--speed", "max", "--jsonl", "song.jsonl"]) == 0
+    return tmp_path
+
+
+@pytest.mark.parametrize("document", sorted({name for name, kind, _ in BLOCKS if kind == "python"}))
+def test_the_python_runs(document: str, at_work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document's Python, block after block in one namespace; a song's lines as its input."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO((at_work / "song.jsonl").read_text()))
+    namespace: dict[str, object] = {"__name__": "manual"}
+    for name, language, text in BLOCKS:
+        if (name, language) == (document, "python"):
+            exec(compile(text, document, "exec"), namespace)
+
+
+def test_the_python_that_is_not_run_can_be() -> None:
+    """What cannot run in a test is proper Python, and what it imports is there."""
+    blocks = [(name, text) for name, kind, text in BLOCKS if kind == "python, not run"]
     assert blocks
-    for text in blocks:
-        exec(compile(text, "README.md", "exec"), namespace)
+    for name, text in blocks:
+        tree = ast.parse(text, name)
+        tree.body = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+        exec(compile(tree, name, "exec"), {})
+
+
+@pytest.mark.docs
+def test_the_tutorial_runs_as_it_stands(tmp_path: Path) -> None:
+    """Its program and the commands that need no sound card, in a shell, with the shipped model."""
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    program = tmp_path / "bin" / "streamer"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m streamer "$@"\n')
+    program.chmod(0o755)
+    blocks = [(kind, text) for name, kind, text in BLOCKS if name == "docs/tutorial.md"]
+    (lamp,) = (text for kind, text in blocks if kind == "python")
+    (tmp_path / "lamp.py").write_text(lamp)
+    shown = []
+    for kind, text in blocks:
+        if kind != "sh" or not text.startswith("streamer replay"):
+            continue
+        done = subprocess.run(
+            ["sh", "-e", "-c", text],
+            cwd=tmp_path,
+            env=os.environ | {"PATH": f"{program.parent}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, ""), text
+        shown.append(done.stdout.splitlines())
+    first, colours = shown
+    assert json.loads(first[0])["type"] == "start"
+    lamps = [line for line in colours if re.fullmatch(r"lamp( +\d+){3}", line)]
+    assert len(lamps) == len(colours) >= 79
+    assert len(set(lamps)) > 40
+
+
+@pytest.mark.docs
+def test_the_manual_builds_without_a_warning(tmp_path: Path) -> None:
+    """Sphinx builds every page, with all commands and public names, and finds no broken link."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"),
+            *(ROOT / "docs", tmp_path / "html"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    commands = (tmp_path / "html" / "commands.html").read_text(encoding="utf-8")
+    assert [name for name in COMMANDS if f'id="streamer-{name}"' not in commands] == []
+    reference = (tmp_path / "html" / "api.html").read_text(encoding="utf-8")
+    import streamer
+
+    public = [name for name in streamer.__all__ if name != "__version__"]
+    assert [name for name in public if f">{name}<" not in reference] == []
+    schema = json.loads((ROOT / "streamer" / "schema.json").read_text(encoding="utf-8"))
+    lines = (tmp_path / "html" / "lines.html").read_text(encoding="utf-8")
+    for kind in schema["properties"]["type"]["enum"]:
+        for field in schema["$defs"][kind]["required"]:
+            assert f">{field}<" in lines, f"{kind}.{field}"

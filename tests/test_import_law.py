@@ -62,6 +62,7 @@ DISTRIBUTIONS = {
     "paho": "paho-mqtt",
     "pythonosc": "python-osc",
     "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
 }
 
 

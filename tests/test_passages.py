@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from makers.passages import names, replaced
 from streamer.network.model import DEFAULT_MODEL
@@ -74,9 +75,39 @@ def test_metrics_are_what_the_estimates_say(directory: Path) -> None:
     assert metrics["five_fold"] == rounded(five_fold(read_table(directory / "out_of_fold.csv.gz")))
 
 
-def test_the_readme_says_what_the_default_model_does() -> None:
-    """Writing the README's accuracy table again changes nothing."""
-    from makers.card import accuracy
+@pytest.mark.parametrize("directory", CARDS, ids=lambda directory: directory.name)
+def test_the_hub_reads_a_cards_head(directory: Path) -> None:
+    """A card begins with YAML: the terms, and figures that are those of the metrics."""
+    import json
 
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert replaced(readme, {"accuracy": accuracy(ROOT / "models" / DEFAULT_MODEL)}) == readme
+    from makers.card import front_matter
+
+    card = (directory / "README.md").read_text(encoding="utf-8")
+    assert card.startswith(front_matter(directory))
+    _, head, rest = card.split("---\n", 2)
+    assert rest.startswith(f"\n# {directory.name}\n")
+    read = yaml.safe_load(head)
+    assert read["license"] == "cc-by-nc-4.0"
+    (model,) = read["model-index"]
+    assert model["name"] == directory.name
+    five_fold = json.loads((directory / "metrics.json").read_text(encoding="utf-8"))["five_fold"]
+    told = {
+        metric["name"]: metric["value"]
+        for result in model["results"]
+        for metric in result["metrics"]
+    }
+    assert told["arousal CCC, pooled"] == five_fold["pooled"]["arousal"]["ccc"]["mean"]
+    assert told["right quadrant"] == five_fold["quadrants"]["quadrant"]["mean"]
+
+
+@pytest.mark.parametrize(
+    ("document", "passage"), [("README.md", "headline"), ("docs/accuracy.md", "accuracy")]
+)
+def test_documents_say_what_the_default_model_does(document: str, passage: str) -> None:
+    """Writing the accuracy passages of README and manual again changes nothing."""
+    from makers import card
+
+    text = (ROOT / document).read_text(encoding="utf-8")
+    assert passage in names(text)
+    written = getattr(card, passage)(ROOT / "models" / DEFAULT_MODEL)
+    assert replaced(text, {passage: written}) == text

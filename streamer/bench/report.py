@@ -26,7 +26,7 @@ def text(report: Report) -> str:
 
 
 def markdown(report: Report) -> str:
-    """The report as the README shows it: what is promised, then each part beside others."""
+    """The report as the manual shows it: what is promised, then each part beside others."""
     facts = "  \n".join(_facts(report))
     lines = [facts, "", "| promised | bound | measured | |", "| --- | --- | --- | --- |"]
     lines += [f"| {' | '.join(cells)} |" for cells in _claims(report)]

@@ -31,8 +31,8 @@ def command(
     """Train a model on all songs of one or more DATASETs.
 
     A DATASET is a folder in the layout of the DEAM release, or with excerpts.csv (labels in time)
-    or clips.csv (a quadrant a clip); README says how to lay out your own. OUT becomes a model
-    directory for --model.
+    or clips.csv (a quadrant a clip); docs/training.md says how to lay out your own. OUT becomes a
+    model directory for --model.
 
     Example: streamer train data/deam data/4q --out my-model
     """

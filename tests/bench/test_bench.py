@@ -173,7 +173,7 @@ def test_the_table_says_what_was_found() -> None:
 
 
 def test_the_markdown_names_every_part() -> None:
-    """The README's passage has the machine, the claims and every ratio."""
+    """The manual's passage has the machine, the claims and every ratio."""
     passage = report_module.markdown(report())
     assert "| a | at most 1.3 | 1.25 | holds |" in passage
     row = "| MFCC, one frame a call | 20 µs a frame | floor in NumPy 0.8× · librosa not installed |"
@@ -182,13 +182,13 @@ def test_the_markdown_names_every_part() -> None:
 
 
 @pytest.mark.skipif(not COMMITTED.exists(), reason="no figures are committed yet")
-def test_the_readme_shows_the_committed_figures() -> None:
-    """The README's passage is the one that the committed JSON file gives, of a thorough run."""
+def test_the_manual_shows_the_committed_figures() -> None:
+    """The manual's passage is the one that the committed JSON file gives, of a thorough run."""
     committed = from_json(COMMITTED.read_text(encoding="utf-8"))
     assert not committed.quick
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "bench" in names(readme)
-    assert readme == replaced(readme, {"bench": report_module.markdown(committed)})
+    page = (ROOT / "docs" / "speed.md").read_text(encoding="utf-8")
+    assert "bench" in names(page)
+    assert page == replaced(page, {"bench": report_module.markdown(committed)})
 
 
 def test_the_command_measures_everything(model_directory: Path, tmp_path: Path) -> None:
