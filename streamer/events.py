@@ -46,6 +46,8 @@ class Estimate:
     ``valence`` and ``arousal`` lie in [-1, 1], their deviations above 0; ``quadrant_p`` sums to 1
     in the order of :data:`QUADRANTS`; ``level_db`` is the RMS of the last second in dB relative to
     full scale, never under -120. While ``silent``, all that judges the music is ``None``.
+    ``captured`` (live only): the UTC time, in ISO 8601, at which the newest sample was captured, by
+    the sound card's clock.
     """
 
     t: float
@@ -58,6 +60,7 @@ class Estimate:
     mood: str | None
     level_db: float
     silent: bool
+    captured: str | None = None
 
     @property
     def sound(self) -> str:
@@ -138,7 +141,7 @@ def _plain(value: Any) -> Any:
 
 
 def to_dict(event: Event) -> dict[str, Any]:
-    """The JSON object of an event (no notice); ``latency`` only where there is one.
+    """The JSON object of an event (no notice); what only live sessions know where it is known.
 
     Raises ``ValueError`` if a number is NaN or infinite.
     """
@@ -147,7 +150,7 @@ def to_dict(event: Event) -> dict[str, Any]:
         record["schema"] = event.schema
     for field in dataclasses.fields(event):
         value = getattr(event, field.name)
-        if field.name == "latency" and value is None:
+        if field.default is None and value is None:
             continue
         record.setdefault(field.name, _plain(value))
     return record

@@ -13,7 +13,7 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 
 import streamer
@@ -128,14 +128,24 @@ class TimedSource(Protocol):
         """The monotonic time at which the source's sample ``position`` was captured, if known."""
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _iso(moment: datetime, digits: str) -> str:
+    """A moment of UTC in ISO 8601, to ``digits``."""
+    return moment.isoformat(timespec=digits).replace("+00:00", "Z")
+
+
 class Session:
     """Runs a source through a tracker into sinks until it ends or is told to stop.
 
     ``interval``: seconds between the estimates that the sinks get (the tracker's own by default).
     ``watcher`` gets every estimate that the tracker makes: with one, give the tracker an interval
     of 0. ``duration_s`` ends the session after that much stream time. ``on_failure`` is told of a
-    sink that failed (a full disk): the others go on. ``timed`` makes the latency known. ``clock``
-    measures computing time and latency. A source at its own rate is resampled to the model's.
+    sink that failed (a full disk): the others go on. ``timed`` makes the latency and the capture
+    times known; ``clock`` measures computing time and latency, ``utc`` dates the captures. A source
+    at its own rate is resampled to the model's.
 
     >>> from streamer import EmotionTracker, Estimate, Session, load_model
     >>> class Levels:
@@ -172,6 +182,7 @@ class Session:
         on_failure: Callable[[OutputError], None] | None = None,
         timed: TimedSource | None = None,
         clock: Clock | None = None,
+        utc: Callable[[], datetime] = _utc_now,
     ) -> None:
         if not isinstance(source, Resampled):
             source = Resampled(source, tracker.sample_rate)
@@ -186,6 +197,7 @@ class Session:
         self._timed = timed
         self._latency = Latency()
         self._clock = clock or SystemClock()
+        self._utc = utc
         self._stop = Stop()
         self._fresh = False
         self._compute_s = 0.0
@@ -266,8 +278,10 @@ class Session:
             if reached > self._reached:
                 self._reached = reached
                 self._estimates += 1
-                self._delivery.write_to_sinks(estimate)
-                self._time(estimate)
+                captured = self._captured(estimate)
+                self._delivery.write_to_sinks(self._dated(estimate, captured))
+                if captured is not None:
+                    self._latency.add(self._clock.now() - captured)
         self._judged += len(samples)
         self._compute_s += self._clock.now() - begin
         if self._watcher is not None:
@@ -281,20 +295,25 @@ class Session:
         self._lost += lost.samples
         self._delivery.write(Gap(piece.t_s, seconds, lost.samples, lost.estimated, lost.cause))
 
-    def _time(self, estimate: Estimate) -> None:
-        """Note how long after its newest sample's capture the estimate was written."""
+    def _captured(self, estimate: Estimate) -> float | None:
+        """Monotonic seconds at which the estimate's newest sample was captured, where known."""
         if self._timed is None:
-            return
+            return None
         info = self._source.info
-        captured = self._timed.capture_time(round((estimate.t - info.start_s) * info.sample_rate))
-        if captured is not None:
-            self._latency.add(self._clock.now() - captured)
+        return self._timed.capture_time(round((estimate.t - info.start_s) * info.sample_rate))
+
+    def _dated(self, estimate: Estimate, captured: float | None) -> Estimate:
+        """The estimate with its capture on the calendar, where that is known."""
+        if captured is None:
+            return estimate
+        # Both clocks are read now: one that is set in a session of days dates what follows anew.
+        moment = self._utc() - timedelta(seconds=self._clock.now() - captured)
+        return dataclasses.replace(estimate, captured=_iso(moment, "microseconds"))
 
     def _start(self) -> Start:
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
         return Start(
             version=streamer.__version__,
-            time=now.replace("+00:00", "Z"),
+            time=_iso(self._utc(), "milliseconds"),
             model=self._tracker.model.name,
             source=self._source.info.to_dict(),
             sample_rate=self._tracker.sample_rate,

@@ -51,10 +51,16 @@ starts = st.builds(
     interval_s=times,
     resampler_delay_s=floats(0, 1),
 )
+moments = st.none() | st.datetimes().map(
+    lambda moment: f"{moment:%Y-%m-%dT%H:%M:%S}.123456Z".rjust(27, "0")
+)
 silences = st.builds(
-    lambda t, level: Estimate(t, None, None, None, None, None, None, None, level, True),
+    lambda t, level, captured: Estimate(
+        t, None, None, None, None, None, None, None, level, True, captured
+    ),
     times,
     floats(-120, 30),
+    moments,
 )
 
 
@@ -74,6 +80,7 @@ def judgements(draw: st.DrawFn) -> Estimate:
         mood(valence, arousal),
         draw(floats(-120, 30)),
         False,
+        draw(moments),
     )
 
 

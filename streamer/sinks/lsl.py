@@ -95,10 +95,9 @@ class Lsl:
     def _time(self, estimate: Estimate) -> float:
         """The capture time on liblsl's clock, which is read beside the one of ``captured``."""
         now: float = self._lsl.local_clock()
-        captured: str | None = getattr(estimate, "captured", None)
-        if captured is None:
+        if estimate.captured is None:
             return now
-        return now - (time.time() - datetime.fromisoformat(captured).timestamp())
+        return now - (time.time() - datetime.fromisoformat(estimate.captured).timestamp())
 
 
 def _configurations() -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
@@ -152,6 +153,28 @@ def test_capture_times() -> None:
             break
     assert microphone.capture_time(1) is None, "memory must be bounded"
     assert microphone.capture_time(position - 5 * RATE) == pytest.approx(end - 5.0)
+
+
+def test_capture_times_are_the_sound_card_s() -> None:
+    """Callbacks come late by chance; samples come evenly: after a second no time is off by 2 ms."""
+    chance = np.random.default_rng(3)
+
+    def script(world: World) -> Iterator[link.Message]:
+        yield OPENED
+        for number in range(1_000):
+            world.time = 500.0 + (number + 1) * STEP * (1 + 1e-4)  # a slow sound card
+            late = chance.exponential(0.008)
+            yield Block(np.full(SIZE, 0.5, np.float32), world.time + late, world.time + late, False)
+
+    microphone = World(script).microphone()
+    position = 0
+    for piece in itertools.islice(microphone.pieces(), 1_000):
+        assert isinstance(piece, np.ndarray)
+        position += len(piece)
+        captured = microphone.capture_time(position)
+        assert captured is not None
+        if position > RATE:
+            assert abs(captured - (500.0 + position / RATE * (1 + 1e-4))) < 0.002
 
 
 def test_the_clock_that_times_are_taken_from() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,12 @@ def test_a_duration_of_sound(
     }
     assert found[0]["resampler_delay_s"] > 0
     assert [line["type"] for line in found[1:-1]] == ["emotion"] * 19
+    captured = [datetime.fromisoformat(line["captured"]) for line in found[1:-1]]
+    assert all(
+        (two - one).total_seconds() == pytest.approx(0.025, abs=0.005)
+        for one, two in itertools.pairwise(captured)
+    )
+    assert timedelta(0) < datetime.now(UTC) - captured[-1] < timedelta(minutes=1)
     end = found[-1]
     assert (end["type"], end["t"], end["gaps"], end["lost_samples"]) == ("end", 0.5, 0, 0)
     assert end["latency"]["count"] == 19

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -140,6 +141,13 @@ def test_the_latency_is_known_and_short(server: Server, song: Path, model_direct
     assert latency["count"] == lines[-1]["estimates"] == 24
     assert latency["clock"]
     assert 0 < latency["median_s"] < 0.02 + 0.08
+    # Stream time and capture time go on together: the same sound card's clock is behind both.
+    moments = [
+        (line["t"], datetime.fromisoformat(line["captured"]).timestamp())
+        for line in of_type(lines, "emotion")
+    ]
+    shifts = [captured - t for t, captured in moments[2:]]
+    assert max(shifts) - min(shifts) < 0.005
     assert lines[-1]["t"] == pytest.approx(12.0, abs=0.05)
 
 

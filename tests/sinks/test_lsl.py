@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from scripted_session import estimate, silence, start
@@ -93,6 +95,10 @@ for _ in range(int(sys.argv[2])):
 """
 
 
+#: As READER, but the time itself.
+STAMPS = READER.replace(" - pylsl.local_clock()", "")
+
+
 def test_a_file_has_the_times_of_its_writing(outlet: Lsl, name: str) -> None:
     """Another process reads each sample with a time of the moment at which it was written."""
     reader = subprocess.Popen(
@@ -106,6 +112,26 @@ def test_a_file_has_the_times_of_its_writing(outlet: Lsl, name: str) -> None:
             outlet.write(estimate(step))
             age = -float(reader.stdout.readline())
             assert -0.005 < age < 5
+    finally:
+        reader.kill()
+        reader.communicate()
+
+
+def test_live_samples_have_the_times_of_their_capture(outlet: Lsl, name: str) -> None:
+    """Read by another process and brought to its clock, a time is off by less than 5 ms."""
+    reader = subprocess.Popen(
+        [sys.executable, "-c", STAMPS, name, "5"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert reader.stdout is not None
+    try:
+        assert reader.stdout.readline() == "open\n"
+        for step in range(5):
+            captured = pylsl.local_clock() - 1.25
+            moment = datetime.now(UTC) - timedelta(seconds=pylsl.local_clock() - captured)
+            written = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+            outlet.write(dataclasses.replace(estimate(step), captured=written))
+            assert float(reader.stdout.readline()) == pytest.approx(captured, abs=0.005)
     finally:
         reader.kill()
         reader.communicate()
