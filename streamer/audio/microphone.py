@@ -21,9 +21,10 @@ from streamer.errors import DeviceError
 _STALE_S, _FIRST_S = 1.0, 5.0
 _RETRY_S: Final = (0.5, 1.0, 2.0, 4.0, 5.0)
 _ZEROS_S = 5.0
-#: Blocks whose capture times are remembered: ten seconds of them; and how many of them say what
-#: prompt is: long against jitter, short against the drift of two clocks (.5 ms at 100 ppm).
-_REMEMBERED, _STEADY = 512, 250
+#: Blocks that are remembered for their capture times: twenty seconds of them. That is long against
+#: jitter and the beat of PulseAudio's blocks with ours (ten seconds were seen), and short against
+#: the drift of two clocks (2 ms at 100 ppm).
+_REMEMBERED = 1_000
 
 Launch = Callable[[dict[str, object]], Line]
 
@@ -69,7 +70,8 @@ class MicrophoneSource:
         self._continuity = Continuity(opened.rate)
         self._position = 0  # samples handed out, lost ones included
         self._ends: list[int] = []  # positions at which blocks ended, ...
-        self._offsets: list[float] = []  # ... and when their samples would have been number 0
+        self._offsets: list[float] = []  # ... their callbacks, brought back to sample 0, ...
+        self._ages: list[float] = []  # ... and how old their newest samples were then
         self._zeros = 0
         self._warned = False
         self._absent = False  # nothing has come since the device was lost
@@ -77,17 +79,19 @@ class MicrophoneSource:
     def capture_time(self, position: int) -> float | None:
         """Monotonic seconds at which sample ``position`` of the stream had been captured.
 
-        By the sound card's clock: samples are evenly spaced, and the promptest block of the last
-        five seconds says where they lie, since a callback may come late and never early. Counted in
-        samples of the source, lost ones included; ``None`` where it is too long ago (about ten
-        seconds), still to come, or was lost.
+        By the sound card's clock: samples are evenly spaced, and a callback may come late, never
+        early, so the promptest block of the last twenty seconds says where they lie, and the least
+        age that a block had says how long before its callback it was captured. Counted in samples of
+        the source, lost ones included; ``None`` where it is too long ago (about twenty seconds),
+        still to come, or was lost.
         """
         at = bisect.bisect_left(self._ends, position)
         if at == len(self._ends) or position <= 0:
             return None
         if self._ends[at] - position > 2 * self.block_s * self.info.sample_rate:
             return None
-        prompt = min(self._offsets[max(0, at - _STEADY) : at + 1])
+        recent = slice(max(0, at - _REMEMBERED), at + 1)
+        prompt = min(self._offsets[recent]) - min(self._ages[recent])
         return prompt + position / self.info.sample_rate
 
     def pieces(self) -> Iterator[Piece]:
@@ -221,10 +225,12 @@ class MicrophoneSource:
 
     def _remember(self, block: Block) -> None:
         self._ends.append(self._position)
-        self._offsets.append(block.captured - self._position / self.info.sample_rate)
+        self._offsets.append(block.entered - self._position / self.info.sample_rate)
+        self._ages.append(block.entered - block.captured)
         if len(self._ends) > 2 * _REMEMBERED:
             del self._ends[:_REMEMBERED]
             del self._offsets[:_REMEMBERED]
+            del self._ages[:_REMEMBERED]
 
     def _check_zeros(self, block: Block) -> Remark | None:
         """A warning once in each stretch of zeros that lasts: a connected input has some noise."""

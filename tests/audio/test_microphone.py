@@ -149,7 +149,7 @@ def test_capture_times() -> None:
         assert microphone.capture_time(position) == pytest.approx(end)
         assert microphone.capture_time(position - 100) == pytest.approx(end - 100 / RATE)
         assert microphone.capture_time(position + 1) is None
-        if position > 30 * RATE:
+        if position > 50 * RATE:
             break
     assert microphone.capture_time(1) is None, "memory must be bounded"
     assert microphone.capture_time(position - 5 * RATE) == pytest.approx(end - 5.0)
@@ -175,6 +175,29 @@ def test_capture_times_are_the_sound_card_s() -> None:
         assert captured is not None
         if position > RATE:
             assert abs(captured - (500.0 + position / RATE * (1 + 1e-4))) < 0.002
+
+
+def test_input_times_that_settle() -> None:
+    """Input times that begin a fifth of a second off are within 2 ms after a second."""
+    chance = np.random.default_rng(4)
+
+    def script(world: World) -> Iterator[link.Message]:
+        yield OPENED
+        for number in range(1_000):
+            world.time = 500.0 + (number + 1) * STEP
+            off = -0.2 if number < 10 else chance.normal(0, 0.0003)
+            entered = world.time + 0.04 + chance.exponential(0.008)
+            yield Block(np.full(SIZE, 0.5, np.float32), world.time + off, entered, False)
+
+    microphone = World(script).microphone()
+    position = 0
+    for piece in itertools.islice(microphone.pieces(), 1_000):
+        assert isinstance(piece, np.ndarray)
+        position += len(piece)
+        captured = microphone.capture_time(position)
+        assert captured is not None
+        if position > RATE:
+            assert abs(captured - (500.0 + position / RATE)) < 0.002
 
 
 def test_the_clock_that_times_are_taken_from() -> None:
