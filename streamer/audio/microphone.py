@@ -81,7 +81,7 @@ class MicrophoneSource:
 
         By the sound card's clock: samples are evenly spaced, and a callback may come late, never
         early, so the promptest block of the last twenty seconds says where they lie, and the least
-        age that a block had says how long before its callback it was captured. Counted in samples of
+        age that a block had, how long before its callback it was captured. Counted in samples of
         the source, lost ones included; ``None`` where it is too long ago (about twenty seconds),
         still to come, or was lost.
         """
