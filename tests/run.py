@@ -3,8 +3,8 @@
     python3 tests/run.py [arguments of pytest]
 
 Makes `.venv` beside the sources if it is not there and installs streamer with all its extras into
-it. Without arguments, the tests that need a sound server, build wheels or start clusters are left
-out; `.ci/run` runs those too.
+it. Without arguments, the tests that need a sound server or a browser, build wheels or the manual,
+or start clusters are left out; `.ci/run` runs those too.
 """
 
 import os
@@ -20,7 +20,8 @@ from environment import ROOT, prepare
 def main() -> int:
     """Run pytest; its exit code."""
     python = prepare("test")
-    arguments = sys.argv[1:] or ["-m", "not live and not wheel and not cluster and not docs"]
+    apart = ("live", "wheel", "cluster", "docs", "browser")
+    arguments = sys.argv[1:] or ["-m", " and ".join(f"not {marker}" for marker in apart)]
     # One thread a library: the tests run beside each other, not beside themselves.
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     command = [str(python), "-m", "pytest", "-q", *arguments]
