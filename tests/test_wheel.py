@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import venv
 import zipfile
+from email.message import Message
 from email.parser import Parser
 from pathlib import Path
 
 import pytest
 from line_schema import emotions, valid_lines
+from pythons import OTHERS
 
 import streamer
 from streamer.network.model import DEFAULT_MODEL
@@ -66,12 +69,48 @@ def away(bin_folder: Path, clip: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
+def metadata_of(wheel: Path) -> Message:
+    """What a package index reads of the wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        info = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        return Parser().parsestr(archive.read(info).decode())
+
+
+def test_the_wheel_is_small(wheel: Path) -> None:
+    """Under 1.2 MB: what only the makers of a model need, and pictures, stay in the repository."""
+    assert wheel.stat().st_size < 1_200_000
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    assert not [name for name in names if name.endswith((".csv.gz", ".png", ".svg", ".flac"))]
+    assert not [name for name in names if name.startswith("makers/")]
+
+
+def test_the_description_needs_no_file_of_the_repository(wheel: Path) -> None:
+    """On a package index no picture is broken and no link dead, and the text is the README's."""
+    described = metadata_of(wheel).get_payload()
+    assert isinstance(described, str)
+    assert described.startswith("# streamer\n")
+    targets = re.findall(r"\]\(([^)]+)\)", described)
+    assert [target for target in targets if not target.startswith("https://")] == []
+    assert "*(The dashboard on the example clip: a picture in the repository)*" in described
+    assert "streamer replay song.flac" in described
+
+
+def test_the_pythons_that_are_promised_are_tried(wheel: Path) -> None:
+    """Classifiers name the Python of these tests and those that `pythons.py` runs, no other."""
+    promised = {
+        line.rpartition(" ")[2]
+        for line in metadata_of(wheel).get_all("Classifier") or ()
+        if line.startswith("Programming Language :: Python :: 3.")
+    }
+    assert promised == {"3.11", *OTHERS}
+
+
 def test_the_wheel_holds_what_is_needed_and_no_more(wheel: Path) -> None:
     """Code, schemas, recipes, the models with their licence; no tests, examples or caches."""
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-        info = next(name for name in names if name.endswith(".dist-info/METADATA"))
-        metadata = Parser().parsestr(archive.read(info).decode())
+    metadata = metadata_of(wheel)
     model = f"streamer/models/{DEFAULT_MODEL}"
     assert {
         "streamer/schema.json",
@@ -91,7 +130,7 @@ def test_the_wheel_holds_what_is_needed_and_no_more(wheel: Path) -> None:
     assert not [name for name in names if "__pycache__" in name or "unfinished" in name]
     assert metadata["Name"] == "emotion-streamer"
     assert metadata["Version"] == streamer.__version__
-    assert metadata["License-Expression"] == "Apache-2.0"
+    assert metadata["License-Expression"] == "Apache-2.0 AND CC-BY-NC-4.0"
     assert {"LICENSE", "models/LICENSE"} <= set(metadata.get_all("License-File") or ())
 
 
