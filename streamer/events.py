@@ -45,7 +45,9 @@ class Estimate:
 
     ``valence`` and ``arousal`` lie in [-1, 1], their deviations above 0; ``quadrant_p`` sums to 1
     in the order of :data:`QUADRANTS`; ``level_db`` is the RMS of the last second in dB relative to
-    full scale, never under -120. While ``silent``, all that judges the music is ``None``.
+    full scale, never under -120. ``music``, from 0 to 1, is how sure it is that music is heard,
+    ``None`` while silent and where the model does not tell. While ``silent``, and while what is
+    heard is no music, all that judges the music is ``None``.
     ``captured`` (live only): the UTC time, in ISO 8601, at which the newest sample was captured, by
     the sound card's clock.
     """
@@ -60,6 +62,7 @@ class Estimate:
     mood: str | None
     level_db: float
     silent: bool
+    music: float | None = None
     captured: str | None = None
 
     @property

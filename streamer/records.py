@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import types
 import typing
@@ -21,10 +22,14 @@ def read(kind: type[Record], value: Any, where: str) -> Record:
     return typing.cast(Record, _record(kind, value, where))
 
 
+#: Worked out once for each kind: a hostile file may hold a million records.
+_hints = functools.cache(typing.get_type_hints)
+
+
 def _record(kind: type, value: Any, where: str) -> Any:
     if not isinstance(value, dict):
         raise ValueError(f"{where} must be a table of named values")
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     fields = {field.name: field for field in dataclasses.fields(kind)}
     for name in value:
         if name not in fields:
@@ -40,6 +45,14 @@ def _record(kind: type, value: Any, where: str) -> Any:
 
 
 def _value(kind: Any, value: Any, where: str) -> Any:
+    parts = typing.get_args(kind)
+    if types.NoneType not in parts:
+        return _given(kind, value, where)
+    (something,) = (part for part in parts if part is not types.NoneType)
+    return None if value is None else _given(something, value, where)
+
+
+def _given(kind: Any, value: Any, where: str) -> Any:
     origin = typing.get_origin(kind)
     if dataclasses.is_dataclass(kind):
         return _record(typing.cast(type, kind), value, where)
@@ -53,7 +66,7 @@ def _value(kind: Any, value: Any, where: str) -> Any:
             raise ValueError(f"{where} must be a table of named values")
         item = typing.get_args(kind)[1]
         return {key: _value(item, entry, f"{where}.{key[:40]}") for key, entry in value.items()}
-    if origin in (typing.Literal, typing.Union, types.UnionType) or kind is str:
+    if origin is typing.Literal or kind is str:
         wanted: tuple[type, ...] = (str,)
     elif kind is float:
         wanted = (int, float)

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from streamer.audio.source import Lost, split_valid
 from streamer.events import Estimate
+from streamer.features.level import FLOOR_DB
 from streamer.network.model import Model
 from streamer.stages import Cadence, Stages, Terms, TrackerState
 
@@ -27,8 +28,10 @@ class EmotionTracker:
     """Tracks the emotion of one stream of mono samples at ``sample_rate``.
 
     ``interval``: seconds of stream time between estimates, 0 for one a frame. ``start_s``: stream
-    time of the first sample, in seconds. ``reset_on_silence``: after this many seconds of silence
-    the judgement starts afresh, as for a new song; never by default.
+    time of the first sample, in seconds. ``reset_on_silence``: after this many seconds of silence,
+    or of no music, the judgement starts afresh, as for a new song; never by default.
+    ``silence_db``: the level, in dB relative to full scale, under which it is silent; the model's
+    own by default. ``judge_everything``: what is no music is judged as well.
 
     >>> import numpy as np
     >>> from streamer import EmotionTracker, load_model
@@ -44,8 +47,15 @@ class EmotionTracker:
         interval: float = 0.5,
         start_s: float = 0.0,
         reset_on_silence: float = math.inf,
+        *,
+        silence_db: float | None = None,
+        judge_everything: bool = False,
     ) -> None:
         features = model.config.features
+        if silence_db is None:
+            silence_db = model.config.silence_db
+        elif not FLOOR_DB <= silence_db <= 0:
+            raise ValueError(f"silence_db must be between {FLOOR_DB:g} and 0, not {silence_db}")
         self.model = model
         self.interval = interval
         self.sample_rate = features.sample_rate
@@ -53,6 +63,8 @@ class EmotionTracker:
         self._terms = Terms(
             round(start_s * self.sample_rate),
             Cadence(interval, self.sample_rate),
+            silence_db,
+            None if judge_everything else model.config.music,
             reset_on_silence / self.hop_s,
         )
         self._stages = Stages(model)
@@ -70,7 +82,11 @@ class EmotionTracker:
         if not isinstance(state, TrackerState):
             raise TypeError(f"the state must be a TrackerState, not {type(state).__name__}")
         # Held against this model's shapes, and copied.
-        self._state = self._stages.initial(self._terms).with_arrays(state.to_arrays())
+        arrays = state.to_arrays()
+        for name, values in arrays.items():
+            if not np.isfinite(values).all():
+                raise ValueError(f"the state's {name!r} holds a number that is not finite")
+        self._state = self._stages.initial(self._terms).with_arrays(arrays)
 
     @property
     def t(self) -> float:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 
+from streamer.features.chroma import ChromaConfig
 from streamer.features.gain import VolumeConfig
 from streamer.features.mfcc import FeatureConfig
 from streamer.network.config import (
@@ -14,10 +17,15 @@ from streamer.network.config import (
     Calibration,
     Convolution,
     ModelConfig,
+    MusicConfig,
     NetworkConfig,
     Normalisation,
 )
 from streamer.network.model import Model
+
+NO_CHROMA = {"planes": 0, "scalars": 0, "profiles": 0}
+#: Numbers of a row of the small network: coefficients, three chroma rows, tonalness.
+INPUTS = 20 + 3 * 12 + 6
 
 
 def small_config() -> ModelConfig:
@@ -37,6 +45,25 @@ def small_config() -> ModelConfig:
             lifter=22,
             append_energy=False,
             window="hamming",
+            chroma=ChromaConfig(
+                decimation=4,
+                taps=64,
+                cutoff_hz=1900.0,
+                beta=5.0,
+                window=1024,
+                low_hz=55.0,
+                high_hz=1760.0,
+                surround=3.0,
+                steps=4,
+                width=0.3,
+                centre=64.0,
+                spread=15.0,
+                bass=57.0,
+                slope=1.5,
+                tuning_s=8.0,
+                memories_s=(0.5, 4.0),
+                tonalness=True,
+            ),
         ),
         volume=VolumeConfig(first="relative", seconds=3.0, floor=-8.0, ceiling=4.0),
         network=NetworkConfig(
@@ -47,12 +74,21 @@ def small_config() -> ModelConfig:
             lstm=10,
             layers=2,
             integrate=2,
+            planes=3,
+            scalars=6,
+            profiles=5,
+            gate=True,
         ),
-        normalisation=Normalisation(mean=(0.5,) * 20, sd=(4.0,) * 20),
+        normalisation=Normalisation(
+            mean=(0.5,) * 20 + (0.2,) * 42,
+            sd=(4.0,) * 20 + (0.2,) * 42,
+        ),
         calibration=Calibration(AxisCalibration(1.1, 0.02, 1.2), AxisCalibration(0.9, -0.03, 0.8)),
         silence_db=-75.0,
         songs={"made-up": ("1", "2")},
         weights_sha256="",
+        # Open for whatever sounds, of which random weights know nothing.
+        music=MusicConfig(on=0.0, off=0.0),
     )
 
 
@@ -67,9 +103,32 @@ def random_weights(config: ModelConfig, seed: int = 0) -> dict[str, np.ndarray]:
     return weights
 
 
-def of_another_shape(**changes: object) -> Model:
-    """The small model with another network in it."""
+def random_rows(random: np.random.Generator, *shape: int, inputs: int = INPUTS) -> np.ndarray:
+    """Rows (*shape, inputs) as the small network's normalisation expects them."""
+    normal = small_config().normalisation
+    mean, sd = normal.mean[:inputs], normal.sd[:inputs]
+    return random.normal(mean, sd, (*shape, inputs)).astype(np.float32)
+
+
+def of_another_shape(
+    chroma: Mapping[str, object] | None = MappingProxyType({}), **changes: object
+) -> Model:
+    """The small model with another network in it, or chroma of another kind; None for no chroma."""
     config = small_config()
-    network = dataclasses.replace(config.network, **changes)  # type: ignore[arg-type]
-    config = dataclasses.replace(config, network=network)
+    features = config.features
+    assert features.chroma is not None
+    made = None
+    if chroma is not None:
+        made = dataclasses.replace(features.chroma, **chroma)  # type: ignore[arg-type]
+    features = dataclasses.replace(features, chroma=made)
+    sizes = {"planes": made.planes, "scalars": made.scalars} if made else NO_CHROMA
+    network = dataclasses.replace(config.network, **(sizes | changes))  # type: ignore[arg-type]
+    normal = config.normalisation
+    config = dataclasses.replace(
+        config,
+        features=features,
+        network=network,
+        normalisation=Normalisation(normal.mean[: network.inputs], normal.sd[: network.inputs]),
+        music=config.music if network.gate else None,
+    )
     return Model("small", config, random_weights(config))

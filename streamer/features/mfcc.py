@@ -16,6 +16,8 @@ import python_speech_features as psf
 import scipy.fft
 from numpy.typing import NDArray
 
+from streamer.features.chroma import ChromaConfig
+
 _EPSILON = float(np.finfo(float).eps)
 #: Samples whose spectra are worked on at a time: larger arrays leave the processor's cache and are
 #: handed back to the system after each use, which made long inputs three times as slow.
@@ -33,13 +35,14 @@ WINDOWS: dict[str, Callable[[int], NDArray[np.float64]]] = {
 
 @dataclass(frozen=True, slots=True)
 class FeatureConfig:
-    """Every number that the MFCC rows depend on.
+    """Every number that the rows depend on.
 
     ``sample_rate`` in Hz; ``frame`` and ``hop`` in samples; ``fft_size`` in samples, at least
     ``frame``; ``filters`` mel bands from ``low_hz`` to ``high_hz``; ``coefficients`` kept;
     ``preemphasis`` in [0, 1); ``lifter`` as in python_speech_features, 0 for none;
     ``append_energy``: the first coefficient is the log of the frame's energy instead of the sum
-    of the log bands; ``window``: a name of :data:`WINDOWS`.
+    of the log bands; ``window``: a name of :data:`WINDOWS`. ``chroma``: of the chroma rows beside
+    them; None for none.
     """
 
     sample_rate: int
@@ -54,6 +57,7 @@ class FeatureConfig:
     lifter: int
     append_energy: bool
     window: str
+    chroma: ChromaConfig | None = None
 
     def __post_init__(self) -> None:
         rules = {
@@ -78,6 +82,8 @@ class FeatureConfig:
         for rule, holds in rules.items():
             if not holds:
                 raise ValueError(rule)
+        if self.chroma is not None:
+            self.chroma.check(self.sample_rate, self.frame, self.hop)
 
     def window_values(self) -> NDArray[np.float64]:
         """The analysis window (frame,), symmetric as ``numpy.hamming`` is."""

@@ -13,11 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from streamer.errors import ModelError
+from streamer.features.chroma import PITCH_CLASSES
 from streamer.features.gain import VolumeConfig
 from streamer.features.mfcc import FeatureConfig
 from streamer.records import is_text, read
 
-FORMAT = 2
+#: The format that is written. Format 2 had no harmony and no gate: those are optional here, so that
+#: its models are read as they are.
+FORMAT = 3
+_READ = (2, FORMAT)
 #: The largest network that a directory may ask for: bounds on what loading can allocate.
 _MOST_WEIGHTS = 16_000_000
 #: What a layer may hold of one frame, likewise of what listening can.
@@ -45,6 +49,10 @@ class NetworkConfig:
     ``lstm`` units in each of ``layers`` layers.
     ``integrate``: the time constant, in frames, of the leaky mean over time of what the LSTM gives,
     from which the head judges; 0 for the newest frame's alone.
+    A frame's row is ``coefficients``, then ``planes`` chroma rows of twelve pitch classes, then
+    ``scalars`` that are not convolved. ``profiles``: filters of the circular convolution over the
+    pitch classes, all planes at once; 0 hands the chroma rows on as they are, which then are not
+    the same in every key. ``gate``: whether the LSTM also says how sure it is that music is heard.
     """
 
     coefficients: int
@@ -54,6 +62,10 @@ class NetworkConfig:
     lstm: int
     layers: int
     integrate: int
+    planes: int = 0
+    scalars: int = 0
+    profiles: int = 0
+    gate: bool = False
 
     def __post_init__(self) -> None:
         sizes = [self.coefficients, self.lstm, self.layers]
@@ -63,6 +75,10 @@ class NetworkConfig:
             raise ValueError("layer sizes must be between 1 and 4096")
         if not 0 <= self.integrate <= 4096:
             raise ValueError("integrate must be between 0 and 4096 frames")
+        if not (0 <= self.planes <= 16 and 0 <= self.scalars <= 64 and 0 <= self.profiles <= 512):
+            raise ValueError("at most 16 planes, 64 scalars and 512 profiles")
+        if self.profiles and not self.planes:
+            raise ValueError("profiles slide along chroma rows: planes must not be 0")
         if self.movement and not self.dense:
             raise ValueError("movement is measured on the dense layer: dense must not be 0")
         if len(self.convolutions) > 8 or self.layers > 8:
@@ -86,9 +102,25 @@ class NetworkConfig:
         return sizes
 
     @property
+    def inputs(self) -> int:
+        """Numbers of a frame's row."""
+        return self.coefficients + PITCH_CLASSES * self.planes + self.scalars
+
+    @property
+    def joined(self) -> int:
+        """Numbers of a frame that the dense layer is fed: both convolutions', and the scalars."""
+        harmony = 2 * self.profiles if self.profiles else PITCH_CLASSES * self.planes
+        return math.prod(self.widths()[-1]) + harmony + self.scalars
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that are told of a frame: two means, two deviations, and whether it is music."""
+        return 4 + self.gate
+
+    @property
     def features(self) -> int:
         """Features of a frame that the per-frame part gives."""
-        return self.dense or math.prod(self.widths()[-1])
+        return self.dense or self.joined
 
     @property
     def remembered(self) -> int:
@@ -108,7 +140,10 @@ class NetworkConfig:
             kernel = (sizes[index][0], 1, layer.width)
             shapes[f"convolutions.{index}.weight"] = (layer.filters, *kernel)
             shapes[f"convolutions.{index}.bias"] = (layer.filters,)
-        features = math.prod(sizes[-1])
+        if self.profiles:
+            shapes["chroma.weight"] = (self.profiles, self.planes, PITCH_CLASSES)
+            shapes["chroma.bias"] = (self.profiles,)
+        features = self.joined
         if self.dense:
             shapes["dense.weight"] = (self.dense, features)
             shapes["dense.bias"] = (self.dense,)
@@ -122,12 +157,15 @@ class NetworkConfig:
             features = self.lstm
         shapes["head.weight"] = (4, self.lstm)
         shapes["head.bias"] = (4,)
+        if self.gate:
+            shapes["music.weight"] = (1, self.lstm)
+            shapes["music.bias"] = (1,)
         return shapes
 
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
-    """Mean and standard deviation of each coefficient over the training songs."""
+    """Mean and standard deviation of each number of a row over the training songs."""
 
     mean: tuple[float, ...]
     sd: tuple[float, ...]
@@ -166,11 +204,27 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
+class MusicConfig:
+    """When what is heard counts as music: from ``on`` up, until it falls under ``off``.
+
+    Two borders, so that a judgement does not come and go where the network wavers.
+    """
+
+    on: float
+    off: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.off <= self.on <= 1:
+            raise ValueError("off must be at most on, both between 0 and 1")
+
+
+@dataclass(frozen=True, slots=True)
 class ModelConfig:
     """A model directory's facts.
 
     ``silence_db``: under this RMS of the last second there is no estimate. ``songs``: those
-    trained on, by dataset. ``weights_sha256``: of ``weights.safetensors``.
+    trained on, by dataset. ``weights_sha256``: of ``weights.safetensors``. ``music``: when the
+    network's gate opens; None where it has none.
     """
 
     format: int
@@ -182,12 +236,25 @@ class ModelConfig:
     silence_db: float
     songs: dict[str, tuple[str, ...]]
     weights_sha256: str
+    music: MusicConfig | None = None
 
     def __post_init__(self) -> None:
-        if self.network.coefficients != self.features.coefficients:
+        network, chroma = self.network, self.features.chroma
+        if network.coefficients != self.features.coefficients:
             raise ValueError("the network's coefficients are not the features'")
-        if len(self.normalisation.mean) != self.features.coefficients:
-            raise ValueError("the normalisation is not one number a coefficient")
+        made = (chroma.planes, chroma.scalars) if chroma else (0, 0)
+        if (network.planes, network.scalars) != made:
+            raise ValueError("the network's planes and scalars are not the features'")
+        if len(self.normalisation.mean) != network.inputs:
+            raise ValueError("the normalisation is not one number for each of a row")
+        for plane in range(network.planes):
+            begin = network.coefficients + PITCH_CLASSES * plane
+            for numbers in (self.normalisation.mean, self.normalisation.sd):
+                if len(set(numbers[begin : begin + PITCH_CLASSES])) > 1:
+                    # A key would be known by its deviation from the others.
+                    raise ValueError("the normalisation tells pitch classes apart")
+        if (self.music is not None) != network.gate:
+            raise ValueError("music must be there exactly where the network has a gate")
         if not -120 <= self.silence_db <= 0:
             raise ValueError("silence_db must be between -120 and 0")
 
@@ -210,10 +277,10 @@ def parse(text: str) -> ModelConfig:
         raise ModelError(f"config.json is not valid JSON ({error})") from None
     if not isinstance(record, dict):
         raise ModelError("config.json is not a JSON object")
-    if record.get("format") != FORMAT:
+    if record.get("format") not in _READ:
         raise ModelError(
             f"config.json has format {str(record.get('format'))[:20]}, "
-            f"while this version reads format {FORMAT}"
+            f"while this version reads formats {' and '.join(map(str, _READ))}"
         )
     try:
         return read(ModelConfig, record, "config.json")

@@ -2,8 +2,10 @@
 
 Source: Savadikar 2018, "Hybrid 1-Dimensional Convolutional Neural Network": the filter is one time
 row high and slides along the coefficients of one frame, so it sees neither past nor future; the
-LSTM on top is the only learned place where time segments meet. This module is the only one
-outside ``streamer.training`` that imports PyTorch.
+LSTM on top is the only learned place where time segments meet. Along the twelve pitch classes the
+same filter slides in a circle, and what it gives is pooled over its twelve positions: it finds a
+minor triad in any key. This module is the only one outside ``streamer.training`` that imports
+PyTorch.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from streamer.features.chroma import PITCH_CLASSES
 from streamer.network.config import NetworkConfig, Normalisation
 from streamer.network.layers import fading
 from streamer.network.model import Model
@@ -22,7 +25,11 @@ _BLOCK = 256
 
 
 class HybridNetwork(nn.Module):
-    """Per-frame convolution, stateful LSTM, leaky mean, heads for two means and two deviations."""
+    """Per-frame convolution, stateful LSTM, leaky mean, heads for two means and two deviations.
+
+    Where the configuration has a gate, one more head says from the newest frame's LSTM output, not
+    from the leaky mean, whether it is music.
+    """
 
     mean: Tensor
     inverse_sd: Tensor
@@ -39,11 +46,14 @@ class HybridNetwork(nn.Module):
             nn.Conv2d(channels, layer.filters, (1, layer.width), (1, layer.stride))
             for (channels, _), layer in zip(sizes, config.convolutions, strict=False)
         )
-        flat = sizes[-1][0] * sizes[-1][1]
-        self.dense = nn.Linear(flat, config.dense) if config.dense else None
+        self.chroma = (
+            nn.Conv1d(config.planes, config.profiles, PITCH_CLASSES) if config.profiles else None
+        )
+        self.dense = nn.Linear(config.joined, config.dense) if config.dense else None
         inputs = config.features * (1 + config.movement)
         self.lstm = nn.LSTM(inputs, config.lstm, config.layers, batch_first=True)
         self.head = nn.Linear(config.lstm, 4)
+        self.music = nn.Linear(config.lstm, 1) if config.gate else None
         self.dropout = nn.Dropout(dropout)
 
     def initial(self, batch: int = 1) -> TorchState:
@@ -53,23 +63,46 @@ class HybridNetwork(nn.Module):
         return zeros, zeros.clone(), newest, zeros.new_zeros(1, batch, self.config.integrated)
 
     def convolve(self, frames: Tensor) -> Tensor:
-        """(batch, time, coefficients) to (batch, time, features), frame by frame.
+        """(batch, time, inputs) to (batch, time, features), frame by frame.
 
         Where movement is measured, the features are not rectified yet.
         """
-        current = ((frames - self.mean) * self.inverse_sd).unsqueeze(1)
+        rows = (frames - self.mean) * self.inverse_sd
+        current = rows[..., : self.config.coefficients].unsqueeze(1)
         for layer in self.convolutions:
             current = torch.relu(layer(current))
         # (batch, filters, time, positions) -> (batch, time, filters * positions)
         current = current.transpose(1, 2).flatten(2)
+        rest = rows[..., self.config.coefficients :]
+        if self.chroma is not None:
+            planes = rest[..., : PITCH_CLASSES * self.config.planes]
+            current = torch.cat([current, self._turn(planes, self.chroma)], dim=-1)
+            rest = rest[..., planes.shape[-1] :]
+        current = torch.cat([current, rest], dim=-1)
         if self.dense is not None:
             current = self.dense(current)
             if not self.config.movement:
                 current = torch.relu(current)
         return current
 
-    def listen(self, frames: Tensor, state: TorchState) -> tuple[Tensor, TorchState]:
-        """What the LSTM, integrated, makes of ``frames``: (batch, time, units); the new state."""
+    def _turn(self, planes: Tensor, layer: nn.Conv1d) -> Tensor:
+        """The circular convolution of ``planes`` (batch, time, planes * 12), pooled.
+
+        (batch, time, 2 * profiles): each profile's largest answer over the twelve rotations, then
+        each one's mean. One matrix product: ``layer`` itself would be slower.
+        """
+        rows = planes.reshape(*planes.shape[:-1], self.config.planes, PITCH_CLASSES)
+        turned = torch.cat([rows, rows[..., :-1]], dim=-1).unfold(-1, PITCH_CLASSES, 1)
+        answers = nn.functional.linear(
+            turned.transpose(-3, -2).flatten(-2), layer.weight.flatten(1), layer.bias
+        ).relu()
+        return torch.cat([answers.amax(-2), answers.mean(-2)], dim=-1)
+
+    def listen(self, frames: Tensor, state: TorchState) -> tuple[Tensor, Tensor, TorchState]:
+        """What the LSTM makes of ``frames``: integrated, and as it is; and the new state.
+
+        Both are (batch, time, units): the first is for ``tell``, the second for ``sense``.
+        """
         hidden, cell, newest, integral = state
         current = self.convolve(frames)
         if self.config.movement:
@@ -77,9 +110,10 @@ class HybridNetwork(nn.Module):
             newest = current[:, -1:].transpose(0, 1)
             current = torch.cat([torch.relu(current), (current - previous).abs()], dim=-1)
         current, (hidden, cell) = self.lstm(self.dropout(current), (hidden, cell))
+        heard = current
         if self.config.integrate:
-            current, integral = self._integrate(current, integral)
-        return self.dropout(current), (hidden, cell, newest, integral)
+            heard, integral = self._integrate(current, integral)
+        return self.dropout(heard), self.dropout(current), (hidden, cell, newest, integral)
 
     def _integrate(self, rows: Tensor, integral: Tensor) -> tuple[Tensor, Tensor]:
         """The leaky mean over time of ``rows`` (batch, time, units), and its new state.
@@ -109,10 +143,26 @@ class HybridNetwork(nn.Module):
         means, deviations = raw[..., :2].tanh(), raw[..., 2:].clamp(*LOG_SD_RANGE).exp()
         return torch.cat([means, deviations], dim=-1)
 
+    def sense(self, newest: Tensor) -> Tensor:
+        """The log odds (batch, time) that it is music, of what ``listen`` gave second.
+
+        Raises ``ValueError`` where the network has no gate.
+        """
+        if self.music is None:
+            raise ValueError("the network has no gate")
+        logits: Tensor = self.music(newest)
+        return logits[..., 0]
+
     def forward(self, frames: Tensor, state: TorchState) -> tuple[Tensor, TorchState]:
-        """Outputs (batch, time, 4) of ``frames`` (batch, time, coefficients), and the new state."""
-        heard, after = self.listen(frames, state)
-        return self.tell(heard), after
+        """Outputs (batch, time, 4) of ``frames`` (batch, time, inputs), and the new state.
+
+        With a gate they are (batch, time, 5): the last is the probability of music.
+        """
+        heard, newest, after = self.listen(frames, state)
+        outputs = self.tell(heard)
+        if self.music is not None:
+            outputs = torch.cat([outputs, self.sense(newest).sigmoid()[..., None]], dim=-1)
+        return outputs, after
 
 
 def loaded(model: Model) -> HybridNetwork:
@@ -132,8 +182,10 @@ def judge(model: Model, frames: Floats, state: LstmState) -> tuple[Floats, LstmS
         carried = tuple(map(torch.tensor, state.parts))
         raw, after = loaded(model)(torch.tensor(frames), carried)
     axes = (model.config.calibration.valence, model.config.calibration.arousal)
-    scales = torch.tensor([axis.scale for axis in axes] + [axis.sd_scale for axis in axes])
-    outputs = raw * scales
+    outputs = raw.clone()
+    outputs[..., :4] *= torch.tensor(
+        [axis.scale for axis in axes] + [axis.sd_scale for axis in axes]
+    )
     outputs[..., :2] += torch.tensor([axis.offset for axis in axes])
     outputs[..., :2].clamp_(-1, 1)
     return outputs.numpy(), LstmState(*(part.numpy() for part in after))

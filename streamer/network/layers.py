@@ -1,10 +1,10 @@
-"""The layers of the network in NumPy: hybrid convolution, dense, LSTM and leaky mean.
+"""The layers of the network in NumPy: straight and circular convolution, dense, LSTM, leaky mean.
 
-The first two see one frame alone. They take and give flat rows, (frames, positions * channels) with
-the channels of a position side by side, so that a filter's window is one contiguous stretch. A bias
-and a rectifier, ``max(y + b, 0)``, are ``max(y, -b) + b``: a layer does the first part and owes the
-``+ b`` to the next one, which takes it into its own bias once and for all. With one frame a call,
-each array operation that is spared counts.
+The first three see one frame alone. They take and give flat rows, (frames, positions * channels)
+with the channels of a position side by side, so that a filter's window is one contiguous stretch. A
+bias and a rectifier, ``max(y + b, 0)``, are ``max(y, -b) + b``: a layer does the first part and
+owes the ``+ b`` to the next one, which takes it into its own bias once and for all. With one frame
+a call, each array operation that is spared counts.
 
 The LSTM and the leaky mean (in which what is long past counts less and less) take any number of
 sequences of any lengths, side by side.
@@ -93,6 +93,38 @@ class Convolution:
         windows = np.ndarray(shape, rows.dtype, rows, 0, strides)
         # Overlapping rows are no matrix that BLAS would take: they are copied apart.
         return windows.reshape(len(rows) * self._new, len(self._kernel))
+
+
+class Circular:
+    """Filters that slide in a circle along the pitch classes, pooled over the twelve positions.
+
+    PyTorch's ``weight`` (filters, planes, 12) and ``bias`` (filters,); ``owed`` is missing from the
+    rows that come in. As wide as the circle, a filter meets every number at every position, so the
+    whole layer is one matrix, and it costs no more than its arithmetic.
+    """
+
+    def __init__(self, weight: Floats, bias: Floats, owed: Doubles) -> None:
+        filters, planes, classes = weight.shape
+        #: Column (position, filter): the filter, turned by the position.
+        turned = [np.roll(weight, position, axis=2) for position in range(classes)]
+        columns = np.stack(turned).reshape(classes * filters, planes * classes)
+        self._matrix = np.ascontiguousarray(columns.T)
+        self._shape = (classes, filters)
+        missing = bias + (owed @ self._matrix.astype(np.float64)).reshape(classes, filters)
+        # The same for all positions, since what is owed is the same for all pitch classes.
+        self._least = (-missing).astype(np.float32)
+        self._share = np.array(1 / classes, dtype=np.float32)
+        self.owed: Doubles = np.tile(missing[0], 2)
+
+    def __call__(self, rows: Floats) -> Floats:
+        """(frames, planes * 12) to (frames, 2 * filters), less ``owed``: maxima, then means."""
+        answers: Floats = rows.dot(self._matrix).reshape(len(rows), *self._shape)
+        np.maximum(answers, self._least, out=answers)
+        pooled = np.empty((len(rows), 2, self._shape[1]), dtype=np.float32)
+        np.maximum.reduce(answers, axis=1, out=pooled[:, 0])
+        np.add.reduce(answers, axis=1, out=pooled[:, 1])
+        pooled[:, 1] *= self._share
+        return pooled.reshape(len(rows), len(self.owed))
 
 
 class Packing:

@@ -19,6 +19,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from streamer.errors import ModelError, OutputError
+from streamer.features.chroma import Chroma
 from streamer.features.mfcc import Mfcc
 from streamer.network.config import ModelConfig, parse
 from streamer.network.runtime import Runtime
@@ -42,8 +43,13 @@ class Model:
         for array in self.weights.values():
             array.setflags(write=False)
         self.runtime = Runtime(config, self.weights)
+        features = config.features
         try:
-            self.mfcc = Mfcc(config.features)
+            self.mfcc = Mfcc(features)
+            self.chroma = None
+            if features.chroma is not None:
+                sizes = (features.sample_rate, features.frame, features.hop)
+                self.chroma = Chroma(features.chroma, *sizes)
         except ValueError as error:
             raise ModelError(f"config.json.features: {error}") from None
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 import streamer
 from streamer.errors import MissingExtraError, ModelError, OutputError
+from streamer.features.chroma import PITCH_CLASSES
 from streamer.network.layers import fading
 from streamer.network.model import Model
 from streamer.network.onnx_session import check
@@ -64,11 +65,12 @@ TOLERANCE = 1e-5
 def export(model: Model, path: Path) -> float:
     """Write the graph of ``model`` to ``path``; the largest difference found is returned.
 
-    Inputs are ``frames`` (batch, time, coefficients) and the state: ``hidden`` and ``cell``
+    Inputs are ``frames`` (batch, time, inputs) and the state: ``hidden`` and ``cell``
     (layers, batch, units), ``newest`` (1, batch, features) where the network has movement, and
     ``integral`` (1, batch, units + 1) where it integrates.
-    Results are ``outputs`` (batch, time, 4), the calibrated valence, arousal and their standard
-    deviations, as ``Runtime.forward`` gives them; and the state after, ``hidden_after`` and so on.
+    Results are ``outputs`` (batch, time, 4 or 5), the calibrated valence, arousal, their standard
+    deviations and, with a gate, the probability that it is music, as ``Runtime.forward`` gives
+    them; and the state after, ``hidden_after`` and so on.
     The first state is all zeros. Batch and time may be any number above 0.
 
     Raises ``MissingExtraError`` without the extra, ``ModelError`` where the graph is further than
@@ -102,10 +104,11 @@ def graph(model: Model) -> Any:
         _move(nodes)
         states["newest"] = (1, "batch", network.features)
     _recur(nodes, model)
+    newest = nodes.newest
     if network.integrate:
         _integrate(nodes, model)
         states["integral"] = (1, "batch", network.integrated)
-    _head(nodes, model)
+    _head(nodes, model, newest)
     states["hidden"] = states["cell"] = (network.layers, "batch", network.lstm)
 
     def shaped(name: str, *shape: str | int) -> Any:
@@ -116,11 +119,11 @@ def graph(model: Model) -> Any:
             nodes.all,
             "streamer",
             [
-                shaped("frames", "batch", "time", network.coefficients),
+                shaped("frames", "batch", "time", network.inputs),
                 *(shaped(name, *shape) for name, shape in states.items()),
             ],
             [
-                shaped("outputs", "batch", "time", 4),
+                shaped("outputs", "batch", "time", network.outputs),
                 *(shaped(f"{name}_after", *shape) for name, shape in states.items()),
             ],
             initializer=nodes.constants,
@@ -137,11 +140,15 @@ def graph(model: Model) -> Any:
 
 
 def _convolve(nodes: Nodes, model: Model) -> None:
-    """(batch, time, coefficients) to (time, batch, features), as ``HybridNetwork.convolve``."""
+    """(batch, time, inputs) to (time, batch, features), as ``HybridNetwork.convolve``."""
     network, weights = model.config.network, model.weights
     normal = model.config.normalisation
     nodes.add("Sub", nodes.constant(normal.mean))
     nodes.add("Mul", nodes.constant(1 / np.asarray(normal.sd)))
+    harmony = PITCH_CLASSES * network.planes
+    if network.inputs > network.coefficients:
+        sizes = nodes.constant([network.coefficients, harmony, network.scalars], np.int64)
+        nodes.add("Split", sizes, results=("cepstrum", "planes", "scalars"), axis=-1)
     nodes.add("Unsqueeze", nodes.constant([1], np.int64))
     for index, layer in enumerate(network.convolutions):
         kernel = nodes.constant(weights[f"convolutions.{index}.weight"])
@@ -150,12 +157,35 @@ def _convolve(nodes: Nodes, model: Model) -> None:
         nodes.add("Relu")
     # (batch, filters, time, positions) -> (time, batch, filters * positions)
     nodes.add("Transpose", perm=[2, 0, 1, 3])
-    nodes.add("Reshape", nodes.constant([0, 0, -1], np.int64))
+    convolved = nodes.add("Reshape", nodes.constant([0, 0, -1], np.int64))
+    if network.inputs > network.coefficients:
+        turned = _turn(nodes, model) if network.profiles else "planes"
+        joined = nodes.add("Concat", "scalars", source=turned, axis=-1)
+        nodes.add("Transpose", source=joined, perm=[1, 0, 2])
+        nodes.add("Concat", nodes.newest, source=convolved, axis=-1)
     if network.dense:
         nodes.add("MatMul", nodes.constant(weights["dense.weight"].T))
         nodes.add("Add", nodes.constant(weights["dense.bias"]))
         if not network.movement:
             nodes.add("Relu")
+
+
+def _turn(nodes: Nodes, model: Model) -> str:
+    """``planes`` (batch, time, planes * 12), circularly convolved: (batch, time, 2 * profiles)."""
+    network, weight = model.config.network, model.weights["chroma.weight"]
+    turned = np.stack([np.roll(weight, position, axis=2) for position in range(PITCH_CLASSES)])
+    nodes.add(
+        "MatMul",
+        nodes.constant(turned.reshape(PITCH_CLASSES * network.profiles, -1).T),
+        source="planes",
+    )
+    # (batch, time, position, filter)
+    nodes.add("Reshape", nodes.constant([0, 0, PITCH_CLASSES, network.profiles], np.int64))
+    nodes.add("Add", nodes.constant(model.weights["chroma.bias"]))
+    answers = nodes.add("Relu")
+    mean = nodes.add("ReduceMean", axes=[2], keepdims=0)
+    largest = nodes.add("ReduceMax", source=answers, axes=[2], keepdims=0)
+    return nodes.add("Concat", mean, source=largest, axis=-1)
 
 
 def _move(nodes: Nodes) -> None:
@@ -238,8 +268,11 @@ def _integrate(nodes: Nodes, model: Model) -> None:
     nodes.add("Div", "gathered", source="sums")
 
 
-def _head(nodes: Nodes, model: Model) -> None:
-    """(time, batch, units) to the calibrated outputs (batch, time, 4)."""
+def _head(nodes: Nodes, model: Model, newest: str) -> None:
+    """(time, batch, units) to the calibrated outputs (batch, time, 4 or 5).
+
+    ``newest``: what the LSTM gave before it was integrated, from which the gate is judged.
+    """
     nodes.add("MatMul", nodes.constant(model.weights["head.weight"].T))
     nodes.add("Add", nodes.constant(model.weights["head.bias"]))
     nodes.add("Transpose", perm=[1, 0, 2])
@@ -253,5 +286,10 @@ def _head(nodes: Nodes, model: Model) -> None:
     low, high = (nodes.constant(bound) for bound in LOG_SD_RANGE)
     nodes.add("Clip", low, high, source="raw_deviations")
     nodes.add("Exp")
-    deviations = nodes.add("Mul", nodes.constant([axis.sd_scale for axis in axes]))
-    nodes.add("Concat", deviations, source=means, results=("outputs",), axis=-1)
+    parts = [nodes.add("Mul", nodes.constant([axis.sd_scale for axis in axes]))]
+    if model.config.network.gate:
+        nodes.add("MatMul", nodes.constant(model.weights["music.weight"].T), source=newest)
+        nodes.add("Add", nodes.constant(model.weights["music.bias"]))
+        nodes.add("Transpose", perm=[1, 0, 2])
+        parts.append(nodes.add("Sigmoid"))
+    nodes.add("Concat", *parts, source=means, results=("outputs",), axis=-1)

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.features.chroma import PITCH_CLASSES
 from streamer.features.state import State
 from streamer.network.config import Calibration, ModelConfig
 from streamer.network.layers import (
+    Circular,
     Convolution,
     Dense,
     FrameLayer,
@@ -75,23 +77,34 @@ class Runtime:
         self._network = network
         inverse_sd = 1 / np.asarray(config.normalisation.sd)
         self._inverse_sd = inverse_sd.astype(np.float32)
-        # The mean is owed to the first layer: see frame_layers.
-        owed = -np.asarray(config.normalisation.mean) * inverse_sd
-        self._frame_layers: list[FrameLayer] = []
+        # The mean is owed to the first layer: see ``streamer.network.layers``.
+        missing = -np.asarray(config.normalisation.mean) * inverse_sd
+        owed, rest = missing[: network.coefficients], missing[network.coefficients :]
+        self._convolutions: list[FrameLayer] = []
         sizes = network.widths()
         for index, layer in enumerate(network.convolutions):
             weight = weights[f"convolutions.{index}.weight"]
             bias = weights[f"convolutions.{index}.bias"]
-            self._frame_layers.append(Convolution(weight, bias, layer.stride, owed))
-            owed = self._frame_layers[-1].owed
+            self._convolutions.append(Convolution(weight, bias, layer.stride, owed))
+            owed = self._convolutions[-1].owed
+        self._circular: FrameLayer | None = None
+        self._planes = PITCH_CLASSES * network.planes if network.profiles else 0
+        if network.profiles:
+            weight, bias = weights["chroma.weight"], weights["chroma.bias"]
+            self._circular = Circular(weight, bias, rest[: self._planes])
+            owed = np.concatenate([owed, self._circular.owed])
+        owed = np.concatenate([owed, rest[self._planes :]])
         # PyTorch lays the features out filter by filter, the runtime position by position.
-        layout = np.arange(math.prod(sizes[-1])).reshape(sizes[-1]).T.reshape(-1)
+        layout = np.arange(network.joined)
+        flat = math.prod(sizes[-1])
+        layout[:flat] = layout[:flat].reshape(sizes[-1]).T.reshape(-1)
+        self._dense: FrameLayer | None = None
         if network.dense:
             matrix = weights["dense.weight"][:, layout].T
             # Movement is measured before the rectifier.
             kind = Linear if network.movement else Dense
-            self._frame_layers.append(kind(matrix, weights["dense.bias"], owed))
-            owed = self._frame_layers[-1].owed
+            self._dense = kind(matrix, weights["dense.bias"], owed)
+            owed = self._dense.owed
             layout = np.arange(network.dense)
         self._owed = owed.astype(np.float32)
 
@@ -105,6 +118,9 @@ class Runtime:
             self._lstm_layers.append(Lstm(into, weights[f"lstm.weight_hh_l{index}"].T, bias))
         self._integrator = Integrator(network.integrate) if network.integrate else None
         self._head = Head(weights["head.weight"].T, weights["head.bias"], config.calibration)
+        self._gate = (
+            Gate(weights["music.weight"].T, weights["music.bias"]) if network.gate else None
+        )
 
     def initial(self, batch: int = 1) -> LstmState:
         """The state of a stream of which nothing was heard."""
@@ -117,22 +133,23 @@ class Runtime:
         )
 
     def forward(self, frames: Floats, state: LstmState) -> tuple[Floats, LstmState]:
-        """Outputs of ``frames`` (batch, time, coefficients), and the state after them.
+        """Outputs of ``frames`` (batch, time, inputs), and the state after them.
 
         Outputs are (batch, time, 4): valence and arousal in [-1, 1], then their standard
-        deviations, above 0. ``state`` is not changed.
+        deviations, above 0; where the network has a gate a fifth, the probability that it is music.
+        ``state`` is not changed.
         """
-        batch, time, coefficients = frames.shape
-        rows = frames.reshape(batch * time, coefficients)
+        batch, time, inputs = frames.shape
+        rows = frames.reshape(batch * time, inputs)
         outputs, after = self.forward_streams(rows, [time] * batch, state)
-        return outputs.reshape(batch, time, 4), after
+        return outputs.reshape(batch, time, self._network.outputs), after
 
     def forward_streams(
         self, rows: Floats, lengths: Sequence[int], state: LstmState
     ) -> tuple[Floats, LstmState]:
         """``forward`` for streams of unequal ``lengths``, their ``rows`` one after the other.
 
-        ``rows`` are (sum of lengths, coefficients), outputs (sum of lengths, 4); ``state`` has one
+        ``rows`` are (sum of lengths, inputs), outputs (sum of lengths, 4 or 5); ``state`` has one
         entry of the batch a stream.
         """
         packing = Packing(lengths)
@@ -143,30 +160,40 @@ class Runtime:
         hidden, cell = packing.sort(state.hidden), packing.sort(state.cell)
         for index, layer in enumerate(self._lstm_layers):
             current = layer(current, packing.runs, hidden[index], cell[index])
-        integral = state.integral
+        integral, heard = state.integral, current
         if self._integrator is not None:
             integral = packing.sort(integral)
-            current = self._integrator(current, packing.runs, integral[0])
+            heard = self._integrator(current, packing.runs, integral[0])
             integral = packing.unsort(integral)
-        outputs = packing.unpack(self._head(current))
+        outputs = self._head(heard)
+        if self._gate is not None:
+            outputs = np.concatenate((outputs, self._gate(current)), axis=1)
+        outputs = packing.unpack(outputs)
         return outputs, LstmState(packing.unsort(hidden), packing.unsort(cell), newest, integral)
 
     def convolve(self, frames: Floats) -> Floats:
-        """The per-frame part: (batch, time, coefficients) to (batch, time, features).
+        """The per-frame part: (batch, time, inputs) to (batch, time, features).
 
         Each frame's features depend on that frame alone. Where movement is measured, they are not
         rectified yet.
         """
-        batch, time, coefficients = frames.shape
-        features = self._features(frames.reshape(batch * time, coefficients))
+        batch, time, inputs = frames.shape
+        features = self._features(frames.reshape(batch * time, inputs))
         return features.reshape(batch, time, len(self._owed))
 
     def _features(self, rows: Floats) -> Floats:
-        current = rows * self._inverse_sd
-        for layer in self._frame_layers:
+        scaled = rows * self._inverse_sd
+        current = scaled[:, : self._network.coefficients]
+        for layer in self._convolutions:
             current = layer(current)
-        current += self._owed
-        return current
+        if scaled.shape[1] > self._network.coefficients:
+            parts, rest = [current], scaled[:, self._network.coefficients :]
+            if self._circular is not None:
+                parts.append(self._circular(rest[:, : self._planes]))
+            current = np.concatenate((*parts, rest[:, self._planes :]), axis=1)
+        if self._dense is not None:
+            current = self._dense(current)
+        return current + self._owed
 
 
 def _moved(rows: Floats, lengths: Sequence[int], newest: Floats) -> tuple[Floats, Floats]:
@@ -198,8 +225,30 @@ def _moved(rows: Floats, lengths: Sequence[int], newest: Floats) -> tuple[Floats
 LOG_SD_RANGE = (-4.0, 0.5)
 
 
-#: The edges of the plane, as arrays: a Python number would be converted in every call.
+#: The place of the gate's word among the outputs, where the network has one.
+MUSIC = 4
+#: As arrays: a Python number would be converted in every call.
+_HALF = np.array(0.5, dtype=np.float32)
+#: The edges of the plane, likewise.
 _LOWEST, _HIGHEST = np.full((2, 2), [[-1], [1]], dtype=np.float32)
+
+
+class Gate:
+    """The probability that music is heard, of the LSTM's newest outputs."""
+
+    def __init__(self, matrix: Floats, bias: Floats) -> None:
+        # A sigmoid is (1 + tanh(x / 2)) / 2, which overflows nowhere.
+        self._matrix = np.ascontiguousarray(matrix * np.float32(0.5))
+        self._bias = bias * np.float32(0.5)
+
+    def __call__(self, rows: Floats) -> Floats:
+        """(rows, units) to (rows, 1), from 0 to 1."""
+        odds: Floats = rows.dot(self._matrix)
+        odds += self._bias
+        np.tanh(odds, out=odds)
+        odds *= _HALF
+        odds += _HALF
+        return odds
 
 
 class Head:

@@ -61,7 +61,7 @@ class Learner(nn.Module):
 
     def forward(self, rows: Tensor, state: TorchState) -> tuple[Tensor, Tensor, TorchState]:
         """The network's outputs (batch, time, 4), the second head's (batch, time, 2), the state."""
-        heard, after = self.network.listen(rows, state)
+        heard, _, after = self.network.listen(rows, state)
         return self.network.tell(heard), self.second(heard), after
 
     def _remember(self, longest: float) -> None:
@@ -86,7 +86,7 @@ class Learner(nn.Module):
         with torch.no_grad():
             for song in songs[::3]:
                 fed, _ = rows.of(song.bands[None], [rows.initial])
-                heard, _ = self.network.listen(torch.from_numpy(fed), self.network.initial())
+                heard, _, _ = self.network.listen(torch.from_numpy(fed), self.network.initial())
                 settled = song.ends > min(_SETTLED_S, song.ends[-1] / 2)
                 heard = heard[:, torch.from_numpy(settled)].mean(1)
                 said.append(torch.cat([self.network.head(heard)[:, :2], self.second(heard)], 1))

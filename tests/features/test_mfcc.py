@@ -15,7 +15,7 @@ from small_network import small_config
 from streamer.features.framing import Framing, frame_count, frame_start
 from streamer.features.mfcc import FeatureConfig, Mfcc
 
-CONFIG = small_config().features
+CONFIG = dataclasses.replace(small_config().features, chroma=None)
 
 
 def streamed(config: FeatureConfig, samples: np.ndarray, cuts: list[int]) -> np.ndarray:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from small_network import random_rows
 
-from streamer.network.layers import Convolution
+from streamer.network.layers import Circular, Convolution
 from streamer.network.model import Model
 from streamer.network.runtime import LstmState
 
@@ -40,16 +41,39 @@ def test_the_convolution_is_what_loops_would_give(
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+@given(planes=st.integers(1, 3), filters=st.integers(1, 4), frames=st.integers(0, 3))
+def test_the_circular_convolution_is_what_loops_would_give(
+    planes: int, filters: int, frames: int
+) -> None:
+    """Each filter at each of twelve positions around the circle, rectified: maximum and mean."""
+    random = np.random.default_rng(planes + 5 * filters)
+    weight = random.normal(size=(filters, planes, 12)).astype(np.float32)
+    bias = random.normal(size=filters).astype(np.float32)
+    rows = random.normal(size=(frames, planes, 12)).astype(np.float32)
+    answers = np.zeros((frames, filters, 12))
+    for position in range(12):
+        for place in range(12):
+            seen = rows[:, :, (position + place) % 12]
+            answers[:, :, position] += seen @ weight[:, :, place].T
+    answers = np.maximum(answers + bias[:, None], 0)
+    expected = np.concatenate([answers.max(axis=2), answers.mean(axis=2)], axis=1)
+    owed = np.repeat(random.normal(size=planes), 12)
+    layer = Circular(weight, bias, owed)
+    found = layer((rows.reshape(frames, planes * 12) - owed).astype(np.float32)) + layer.owed
+    assert found.shape == expected.shape == (frames, 2 * filters)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 @given(lengths=st.lists(st.integers(0, 9), min_size=1, max_size=7))
 def test_streams_of_unequal_lengths_are_independent(small_model: Model, lengths: list[int]) -> None:
     """Streams side by side give the outputs and final states of each one alone."""
     random = np.random.default_rng(3)
     runtime = small_model.runtime
-    heard = random.normal(0.5, 4, (len(lengths), 3, 20)).astype(np.float32)
+    heard = random_rows(random, len(lengths), 3)
     _, state = runtime.forward(heard, runtime.initial(len(lengths)))
-    rows = random.normal(0.5, 4, (sum(lengths), 20)).astype(np.float32)
+    rows = random_rows(random, sum(lengths))
     outputs, after = runtime.forward_streams(rows, lengths, state)
-    assert outputs.shape == (sum(lengths), 4)
+    assert outputs.shape == (sum(lengths), 5)
     begin = 0
     for length, lone, ended in zip(lengths, state.parted(), after.parted(), strict=True):
         expected, final = runtime.forward(rows[None, begin : begin + length], lone)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_network import of_another_shape
+from small_network import of_another_shape, random_rows
 
 from streamer.errors import MissingExtraError, ModelError, OutputError
 from streamer.network.config import parse
@@ -29,6 +29,10 @@ from streamer.network.onnx_session import session as session_of
         {"movement": False},
         {"integrate": 0},
         {"convolutions": (), "dense": 0, "movement": False, "layers": 1},
+        {"gate": False},
+        {"profiles": 0},
+        {"chroma": None, "profiles": 0},
+        {"chroma": {"memories_s": (), "tonalness": False}},
     ],
     ids=str,
 )
@@ -42,7 +46,7 @@ def test_every_kind_of_network_is_exported(tmp_path: Path, changes: dict[str, ob
 def test_step_by_step_equals_whole(small_model: Model) -> None:
     """With its state carried over by hand, the graph gives frame by frame what it gives at once."""
     session = session_of(exporting.graph(small_model).SerializeToString())
-    frames = np.random.default_rng(1).normal(0.5, 4, (2, 30, 20)).astype(np.float32)
+    frames = random_rows(np.random.default_rng(1), 2, 30)
     names = [part.name for part in session.get_inputs()]
     assert names == ["frames", "newest", "integral", "hidden", "cell"]
     state = [small_model.runtime.initial(2).to_arrays()[name] for name in names[1:]]
@@ -52,7 +56,7 @@ def test_step_by_step_equals_whole(small_model: Model) -> None:
         fed = dict(zip(names, [frames[:, k : k + 1], *state], strict=True))
         output, *state = session.run(None, fed)
         steps.append(output)
-    assert whole.shape == (2, 30, 4)
+    assert whole.shape == (2, 30, 5)
     assert whole.std(axis=1).min() > 1e-3
     np.testing.assert_allclose(np.concatenate(steps, axis=1), whole, atol=1e-5)
     for one, other in zip(state, final, strict=True):

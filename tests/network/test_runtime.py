@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
-from small_network import of_another_shape
+from hypothesis import given
+from hypothesis import strategies as st
+from small_network import INPUTS, of_another_shape, random_rows
 
 from streamer.network.model import Model
 from streamer.network.runtime import LstmState
@@ -12,13 +16,15 @@ from streamer.network.runtime import LstmState
 FRAMES = 60
 
 
-def random_frames(seed: int, count: int = FRAMES, batch: int = 1) -> np.ndarray:
-    random = np.random.default_rng(seed)
-    return random.normal(0.5, 4, (batch, count, 20)).astype(np.float32)
+def random_frames(
+    seed: int, count: int = FRAMES, batch: int = 1, inputs: int = INPUTS
+) -> np.ndarray:
+    return random_rows(np.random.default_rng(seed), batch, count, inputs=inputs)
 
 
 def random_state(model: Model, seed: int, batch: int = 1) -> LstmState:
-    _, state = model.runtime.forward(random_frames(seed, 5, batch), model.runtime.initial(batch))
+    frames = random_frames(seed, 5, batch, model.config.network.inputs)
+    _, state = model.runtime.forward(frames, model.runtime.initial(batch))
     return state
 
 
@@ -31,6 +37,12 @@ def random_state(model: Model, seed: int, batch: int = 1) -> LstmState:
         {"dense": 0, "movement": False},
         {"convolutions": (), "layers": 1},
         {"convolutions": (), "dense": 0, "movement": False},
+        {"gate": False},
+        {"profiles": 0},
+        {"profiles": 0, "dense": 0, "movement": False},
+        {"chroma": None, "profiles": 0},
+        {"chroma": None, "profiles": 0, "gate": False},
+        {"chroma": {"memories_s": (), "tonalness": False}},
     ],
     ids=str,
 )
@@ -39,11 +51,12 @@ def test_runtime_equals_pytorch_in_outputs_and_state(changes: dict[str, object])
     pytest.importorskip("torch", reason="PyTorch is the reference; extra 'train'")
     from streamer.network import hybrid
 
-    model = of_another_shape(**changes)
-    frames, state = random_frames(1, batch=3), random_state(model, 2, batch=3)
+    model = of_another_shape(**changes)  # type: ignore[arg-type]
+    network = model.config.network
+    frames, state = random_frames(1, 60, 3, network.inputs), random_state(model, 2, batch=3)
     outputs, final = model.runtime.forward(frames, state)
     reference, after = hybrid.judge(model, frames, state)
-    assert outputs.shape == reference.shape == (3, FRAMES, 4)
+    assert outputs.shape == reference.shape == (3, FRAMES, 5 if network.gate else 4)
     assert outputs.std(axis=1).min() > 1e-3
     np.testing.assert_allclose(outputs, reference, atol=1e-5)
     for name in ("hidden", "cell", "newest", "integral"):
@@ -62,7 +75,7 @@ def test_whole_sequence_equals_step_by_step(small_model: Model) -> None:
         output, carried = small_model.runtime.forward(frames[:, index : index + 1], carried)
         steps.append(output)
     stepped = np.concatenate(steps, axis=1)
-    assert whole.shape == stepped.shape == (1, FRAMES, 4)
+    assert whole.shape == stepped.shape == (1, FRAMES, 5)
     assert whole.std(axis=1).min() > 1e-3
     np.testing.assert_allclose(stepped, whole, atol=1e-5)
     np.testing.assert_allclose(carried.hidden, after_whole.hidden, atol=1e-5)
@@ -92,6 +105,48 @@ def test_convolution_is_blind_to_its_neighbours(small_model: Model) -> None:
         assert np.abs(replaced - features).max() > 0.1
 
 
+@given(semitones=st.integers(1, 11), seed=st.integers(0, 99))
+def test_the_circular_convolution_hears_no_key(
+    small_model: Model, semitones: int, seed: int
+) -> None:
+    """Chroma rows turned by any number of semitones give the same features and outputs."""
+    frames, state = random_frames(seed), random_state(small_model, 4)
+    turned = frames.copy()
+    for begin in (20, 32, 44):
+        turned[..., begin : begin + 12] = np.roll(frames[..., begin : begin + 12], semitones, -1)
+    features = small_model.runtime.convolve(frames)
+    np.testing.assert_allclose(small_model.runtime.convolve(turned), features, atol=1e-5)
+    outputs, _ = small_model.runtime.forward(frames, state)
+    np.testing.assert_allclose(small_model.runtime.forward(turned, state)[0], outputs, atol=1e-5)
+    # Not because chroma does not count: turned against its leaky means it is another.
+    turned[..., 20:32] = frames[..., 20:32]
+    assert np.abs(small_model.runtime.convolve(turned) - features).max() > 0.01
+
+
+def test_without_profiles_the_key_is_heard() -> None:
+    """The ablation that hands chroma rows on as they are is told apart by their rotation."""
+    model = of_another_shape(profiles=0)
+    frames = random_frames(13)
+    turned = frames.copy()
+    turned[..., 20:56] = np.roll(frames[..., 20:56].reshape(1, FRAMES, 3, 12), 5, -1).reshape(
+        1, FRAMES, 36
+    )
+    apart = model.runtime.convolve(turned) - model.runtime.convolve(frames)
+    assert np.abs(apart).max() > 0.01
+
+
+def test_the_gate_judges_the_newest_frame(small_model: Model) -> None:
+    """Whether it is music is told from 0 to 1, from the LSTM itself and not from the leaky mean."""
+    frames, state = random_frames(14), random_state(small_model, 15)
+    outputs, _ = small_model.runtime.forward(frames, state)
+    assert ((outputs[..., 4] > 0) & (outputs[..., 4] < 1)).all()
+    assert outputs[..., 4].std() > 1e-3
+    forgetful = dataclasses.replace(state, integral=np.zeros_like(state.integral))
+    others, _ = small_model.runtime.forward(frames, forgetful)
+    np.testing.assert_array_equal(others[..., 4], outputs[..., 4])
+    assert np.abs(others[..., :2] - outputs[..., :2]).max() > 1e-3
+
+
 def test_a_later_frame_changes_no_earlier_output(small_model: Model) -> None:
     """Outputs up to frame k are bit for bit the same whatever comes after it."""
     frames, state = random_frames(9), random_state(small_model, 10)
@@ -107,6 +162,6 @@ def test_a_later_frame_changes_no_earlier_output(small_model: Model) -> None:
 def test_no_frames_give_no_outputs(small_model: Model) -> None:
     """An empty call returns no outputs and the state as it was."""
     state = random_state(small_model, 12)
-    outputs, after = small_model.runtime.forward(np.empty((1, 0, 20), np.float32), state)
-    assert outputs.shape == (1, 0, 4)
+    outputs, after = small_model.runtime.forward(np.empty((1, 0, INPUTS), np.float32), state)
+    assert outputs.shape == (1, 0, 5)
     assert after == state
