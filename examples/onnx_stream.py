@@ -5,8 +5,8 @@
     python3 examples/onnx_stream.py hybrid-3.onnx song.wav
 
 The file must be 16-bit at the model's rate (sox song.flac -b 16 -r 16000 song.wav). Prints seconds,
-valence and arousal of every frame. Everything that the features depend on is read from the graph's
-own metadata; this program shows in a page what a port to another language has to do.
+valence and arousal of every frame of music. Everything that the features depend on is read from the
+graph's own metadata; this program shows in two pages what a port to another language has to do.
 """
 
 from __future__ import annotations
@@ -46,23 +46,91 @@ def cepstral_transform(f: dict) -> np.ndarray:
     return np.cos(np.pi * k * (2 * n + 1) / (2 * f["filters"])) * scale * lift
 
 
-def main(graph: str, path: str) -> None:
-    """Frame by frame: MFCC, the level taken out, one step of the graph."""
-    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    config = json.loads(session.get_modelmeta().custom_metadata_map["config"])
-    f, volume = config["features"], config["volume"]
-    rate = f["sample_rate"]
+class Chroma:
+    """Twelve pitch classes of a long window, their fading means, and how tonal each octave is."""
+
+    def __init__(self, c: dict, f: dict) -> None:
+        self.c, self.hop_s = c, f["hop"] / f["sample_rate"]
+        time = np.arange(c["taps"]) - (c["taps"] - 1) / 2
+        low_pass = np.sinc(2 * c["cutoff_hz"] / f["sample_rate"] * time)
+        low_pass *= np.kaiser(c["taps"], c["beta"])
+        self.low_pass = low_pass / low_pass.sum()
+        self.sound = np.zeros(c["taps"] - c["decimation"] + c["window"] * c["decimation"])
+
+        hertz = np.fft.rfftfreq(c["window"], c["decimation"] / f["sample_rate"])
+        self.bins = slice(*np.searchsorted(hertz, (c["low_hz"], c["high_hz"])))
+        pitch = 69 + 12 * np.log2(hertz[self.bins] / 440)
+        self.left, self.right = (
+            np.searchsorted(pitch, pitch + side * c["surround"]) for side in (-1, 1)
+        )
+        weight = np.exp(-0.5 * ((pitch - c["centre"]) / c["spread"]) ** 2)
+        above_bass = 1 / (1 + np.exp((c["bass"] - pitch) / c["slope"]))
+        apart = (pitch[:, None] - np.arange(12 * c["steps"]) / c["steps"] + 6) % 12 - 6
+        self.places = np.exp(-0.5 * (apart / c["width"]) ** 2) * (weight * above_bass)[:, None]
+        self.circle = weight * np.exp(2j * np.pi * pitch)
+        octaves = int(np.ceil(np.log2(c["high_hz"] / c["low_hz"]) - 1e-9))
+        octave = np.floor((pitch - 69 - 12 * np.log2(c["low_hz"] / 440)) / 12)
+        self.octave = np.clip(octave, 0, octaves - 1) == np.arange(octaves)[:, None]
+
+        self.tuning = 0j
+        self.means = [(np.zeros(12), 0.0) for _ in c["memories_s"]]
+
+    def hear(self, samples: np.ndarray) -> None:
+        """What is heard moves into the long window, silent or not."""
+        self.sound = np.append(self.sound, samples)[len(samples) :]
+
+    def row(self) -> np.ndarray:
+        """The newest window's row, which the fading sums remember."""
+        c, windows = self.c, np.lib.stride_tricks.sliding_window_view
+        taps = windows(self.sound, c["taps"])[:: c["decimation"]]
+        decimated = (taps @ self.low_pass[::-1])[-c["window"] :]
+        magnitude = np.sqrt(np.abs(np.fft.rfft(decimated * np.hanning(c["window"]))[self.bins]))
+        total = np.append(0, np.cumsum(magnitude))
+        local = (total[self.right] - total[self.left]) / (self.right - self.left)
+        peaks = np.maximum(magnitude - local, 0)
+
+        turn = (peaks**2 * self.circle).sum() / ((peaks**2 * abs(self.circle)).sum() + 1e-300)
+        self.tuning = self.tuning * np.exp(-self.hop_s / c["tuning_s"]) + turn
+        place = c["steps"] * (np.arange(12) + np.angle(self.tuning) / (2 * np.pi))
+        below = np.floor(place).astype(int)
+        ring, share = peaks @ self.places, place - below
+        chroma = ring[below % len(ring)] * (1 - share) + ring[(below + 1) % len(ring)] * share
+        chroma /= np.linalg.norm(chroma) + 1e-300
+        parts = [chroma]
+        for k, seconds in enumerate(c["memories_s"]):
+            (total, weight), left = self.means[k], np.exp(-self.hop_s / seconds)
+            self.means[k] = total * left + chroma, weight * left + 1
+            parts.append(self.means[k][0] / self.means[k][1])
+        if c["tonalness"]:
+            parts.append((self.octave @ peaks) / (self.octave @ magnitude + 1e-300))
+            parts.append([peaks.sum() / (magnitude.sum() + 1e-300)])
+        return np.concatenate(parts)
+
+
+def read(path: str, rate: int) -> np.ndarray:
+    """The file's sound, one channel, which must have this rate in Hz."""
     with wave.open(path) as file:
         if (file.getframerate(), file.getsampwidth()) != (rate, 2):
             sys.exit(f"{path} must have {rate} Hz and 16 bits: resample it first")
         samples = np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32768
-        sound = np.append(0.0, samples.reshape(-1, file.getnchannels()).mean(axis=1))
+        return samples.reshape(-1, file.getnchannels()).mean(axis=1)
+
+
+def main(graph: str, path: str) -> None:
+    """Frame by frame: MFCC with the level taken out, chroma, one step of the graph."""
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    config = json.loads(session.get_modelmeta().custom_metadata_map["config"])
+    f, volume = config["features"], config["volume"]
+    rate = f["sample_rate"]
+    sound = np.append(0.0, read(path, rate))
 
     window, bank = WINDOWS[f["window"]](f["frame"]), filterbank(f)
     transform = cepstral_transform(f)
     to_log_power = 1.0 if f["append_energy"] else 1 / np.sqrt(f["filters"])
     longest = max(1, round(volume["seconds"] * rate / f["hop"]))
     power, heard = 0.0, 0
+    chroma = Chroma(f["chroma"], f) if f.get("chroma") else None
+    gate, music = config.get("music"), False
     last_second: deque[float] = deque(maxlen=max(1, -(-rate // f["hop"])))
 
     inputs = {part.name: part.shape for part in session.get_inputs()}
@@ -76,7 +144,10 @@ def main(graph: str, path: str) -> None:
     for begin in range(0, len(sound) - f["frame"], f["hop"]):
         frame = sound[begin : begin + f["frame"] + 1]
         t = (begin + f["frame"]) / rate
-        last_second.append(np.mean(frame[-min(f["hop"], f["frame"]) :] ** 2))
+        newest = frame[-min(f["hop"], f["frame"]) :]
+        if chroma:
+            chroma.hear(newest if begin else frame[1:])
+        last_second.append(np.var(newest))  # a constant is no sound
         if 10 * np.log10(max(1e-12, np.mean(last_second))) < config["silence_db"]:
             continue  # silence is not an emotion, and leaves the state as it is
 
@@ -92,11 +163,17 @@ def main(graph: str, path: str) -> None:
             power += (np.exp(log_power) - power) / heard
             relative = np.clip(log_power - np.log(power), volume["floor"], volume["ceiling"])
             row[0] = relative / to_log_power
+        if chroma:
+            row = np.append(row, chroma.row())
 
         found = session.run(results, {"frames": row.astype(np.float32)[None, None], **state})
         answer = dict(zip(results, found, strict=True))
         state = {name: answer[f"{name}_after"] for name in state}
-        valence, arousal = answer["outputs"][0, 0, :2]
+        valence, arousal, _, _, *sure = answer["outputs"][0, 0]
+        if gate:
+            music = sure[0] >= gate["off" if music else "on"]
+            if not music:
+                continue  # neither is a talk or an empty room
         print(f"{t:.3f} {valence:+.6f} {arousal:+.6f}")
 
 

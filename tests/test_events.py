@@ -56,11 +56,17 @@ moments = st.none() | st.datetimes().map(
 )
 silences = st.builds(
     lambda t, level, captured: Estimate(
-        t, None, None, None, None, None, None, None, level, True, captured
+        t, None, None, None, None, None, None, None, level, True, None, captured
     ),
     times,
     floats(-120, 30),
     moments,
+)
+withheld = st.builds(
+    lambda t, level, music: Estimate(t, *(None,) * 7, level, False, music),
+    times,
+    floats(-120, 30),
+    floats(0, 1),
 )
 
 
@@ -80,6 +86,7 @@ def judgements(draw: st.DrawFn) -> Estimate:
         mood(valence, arousal),
         draw(floats(-120, 30)),
         False,
+        draw(st.none() | floats(0, 1)),
         draw(moments),
     )
 
@@ -97,7 +104,7 @@ latencies = st.fixed_dictionaries(
 ends = st.builds(
     End, times, counts, counts, counts, counts, st.none() | times, st.none() | latencies
 )
-events = st.one_of(starts, silences, judgements(), gaps, ends)
+events = st.one_of(starts, silences, withheld, judgements(), gaps, ends)
 
 
 @given(event=events)
@@ -186,6 +193,14 @@ EMOTION = {
 }
 
 
+#: What a line says while what is heard is no music.
+WITHHELD: dict[str, Any] = {
+    **dict.fromkeys(("valence", "arousal", "valence_sd", "arousal_sd")),
+    **dict.fromkeys(("quadrant", "quadrant_p", "mood")),
+    "music": 0.1,
+}
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -204,11 +219,18 @@ EMOTION = {
         {"level_db": None},
         {"silent": True},
         {"silent": "no"},
+        {"music": 1.01},
+        {"music": "yes"},
+        WITHHELD | {"mood": "serene"},
+        WITHHELD | {"music": None},
+        WITHHELD | {"silent": True},
     ],
 )
 def test_the_schema_refuses_what_no_line_may_say(change: dict[str, Any]) -> None:
-    """Numbers out of range, unknown words, and nulls anywhere but in silence are not valid."""
+    """Numbers out of range, unknown words, nulls without silence or lack of music: not valid."""
     VALIDATOR.validate(EMOTION)
+    VALIDATOR.validate(EMOTION | {"music": 0.9})
+    VALIDATOR.validate(EMOTION | WITHHELD)
     with pytest.raises(ValidationError):
         VALIDATOR.validate(EMOTION | change)
     for name in EMOTION:

@@ -1,7 +1,8 @@
-"""MFCC, one frame a call and many, beside other makers of MFCC and a floor."""
+"""MFCC and chroma, one frame a call and many, beside other makers of each and a floor."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,14 @@ from numpy.typing import NDArray
 
 from streamer.bench.report import Section, timed
 from streamer.bench.timing import Call, side_by_side
+from streamer.features.chroma import Chroma
 from streamer.features.framing import Framing
 from streamer.features.mfcc import FeatureConfig, Mfcc
+from streamer.network.model import Model
 
 OURS, FLOOR, PSF = "streamer", "floor in NumPy", "python_speech_features"
 KALDI, LIBROSA = "kaldi-native-fbank", "librosa"
+Rows = NDArray[np.float64]
 _ABSENT = "not installed"
 #: The floor works on as many frames at a time as it does best with.
 _FLOOR_FRAMES = 16
@@ -33,6 +37,66 @@ def sections(mfcc: Mfcc, music: NDArray[np.float32], seconds: float) -> list[Sec
         Section("MFCC, one frame a call", unit, timed(single, missing)),
         Section(f"MFCC, {count} frames a call", unit, timed(many, missing, per=count)),
     ]
+
+
+def chroma_sections(model: Model, music: NDArray[np.float32], seconds: float) -> list[Section]:
+    """Chroma rows of one frame a call and of all frames of ``music``; none without harmony."""
+    chroma, config = model.chroma, model.config.features
+    if chroma is None:
+        return []
+    frames = frames_of(config, music)
+    found = []
+    for part, name in ((frames[1:2], "one frame"), (frames, f"{len(frames)} frames")):
+        count = len(part)
+        calls: dict[str, Call] = {OURS: chroma_call(chroma, part)}
+        librosa = _librosa_chroma(config, music, count)
+        if librosa is not None:
+            calls[LIBROSA] = librosa
+        missing = {} if librosa is not None else {LIBROSA: _ABSENT}
+        timings = timed(side_by_side(calls, seconds), missing, per=count)
+        found.append(Section(f"Chroma, {name} a call", "µs a frame", timings))
+    return found
+
+
+def chroma_call(chroma: Chroma, frames: NDArray[np.float64]) -> Callable[[], Rows]:
+    """A call that makes the rows of ``frames`` in the middle of a stream."""
+    _, window = chroma.windows(frames[:1], chroma.initial_window())
+    harmony = chroma.initial()
+
+    def call() -> Rows:
+        windows, _ = chroma.windows(frames, window)
+        return chroma.rows(chroma.facts(windows), harmony)[0]
+
+    return call
+
+
+def _librosa_chroma(config: FeatureConfig, music: NDArray[np.float32], frames: int) -> Call | None:
+    """Librosa's chroma of as many windows of about the same length; None where it is absent."""
+    try:
+        from librosa.feature import chroma_stft
+    except ImportError:
+        return None
+    assert config.chroma is not None, "asked for where there is harmony"
+    length = config.chroma.window * config.chroma.decimation
+    # Like a stream's, the first windows begin before the sound.
+    padded = np.pad(music, (length - config.frame, 0))
+    samples = padded[: length + (frames - 1) * config.hop]
+    return lambda: chroma_stft(
+        y=samples,
+        sr=config.sample_rate,
+        n_fft=length,
+        hop_length=config.hop,
+        center=False,
+        tuning=0.0,  # or it would look for the tuning of the whole signal
+    )
+
+
+def rows_of(model: Model, frames: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Rows (count, inputs) as the network is fed them, the level left in."""
+    rows = [model.mfcc.rows(frames)]
+    if model.chroma is not None:
+        rows.append(chroma_call(model.chroma, frames)())
+    return np.concatenate(rows, axis=1).astype(np.float32)
 
 
 def frames_of(config: FeatureConfig, samples: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -19,9 +19,9 @@ from streamer.audio.portaudio import Callback
 from streamer.audio.resample import Heard, Resampled
 from streamer.audio.ring import Ring
 from streamer.bench.dashboard import dashboard_cost
-from streamer.bench.features import frames_of
+from streamer.bench.features import chroma_call, frames_of, rows_of
 from streamer.bench.report import Row, Section, timed
-from streamer.bench.timing import measure, side_by_side
+from streamer.bench.timing import Call, measure, side_by_side
 from streamer.events import Estimate
 from streamer.network.model import Model
 from streamer.pool import TrackerPool
@@ -29,7 +29,7 @@ from streamer.sinks.history import History
 from streamer.tracker import EmotionTracker
 
 BLOCK_S, BLOCK_RATE, BLOCK_CHANNELS = 0.02, 44_100, 2
-WHOLE = "MFCC, network, estimates"
+WHOLE = "features, network, estimates"
 
 
 def step(model: Model, music: NDArray[np.float32], seconds: float) -> Section:
@@ -41,12 +41,14 @@ def step(model: Model, music: NDArray[np.float32], seconds: float) -> Section:
         [music[k : k + features.hop] for k in range(0, len(music) - features.hop, features.hop)]
     )
     frame = frames_of(features, music)[1:2]
-    row, state = model.mfcc.rows(frame).astype(np.float32)[None], model.runtime.initial()
-    calls = {
+    row, state = rows_of(model, frame)[None], model.runtime.initial()
+    calls: dict[str, Call] = {
         "one hop to one estimate": lambda: tracker.push(next(hops)),
         "of which MFCC": lambda: model.mfcc.rows(frame),
-        "of which network": lambda: model.runtime.forward(row, state),
     }
+    if model.chroma is not None:
+        calls["of which chroma"] = chroma_call(model.chroma, frame)
+    calls["of which network"] = lambda: model.runtime.forward(row, state)
     hop_s = features.hop / features.sample_rate
     title = f"Live step (a hop lasts {hop_s * 1e3:g} ms)"
     return Section(title, "µs", timed(side_by_side(calls, seconds), {}))
@@ -119,12 +121,16 @@ def file(model: Model, larger: Model, path: Path, seconds: float) -> Section:
     heard = blocks()
     decoding, both = _fastest(decode), _fastest(blocks)
     frames = frames_of(model.config.features, np.concatenate(heard))
-    rows32 = model.mfcc.rows(frames).astype(np.float32)[None]
+    rows32 = rows_of(model, frames)[None]
     state = model.runtime.initial()
     weights = sum(weight.size for weight in larger.weights.values())
     taken = {
         WHOLE: _fastest(lambda: _track(model, heard)),
         "of which MFCC": _fastest(lambda: model.mfcc.rows(frames)),
+    }
+    if model.chroma is not None:
+        taken["of which chroma"] = _fastest(chroma_call(model.chroma, frames))
+    taken |= {
         "of which network": _fastest(
             lambda: [model.runtime.forward(rows32[:, k : k + 256], state) for k in _starts(rows32)]
         ),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from streamer.bench.report import Row, Section, timed
 from streamer.bench.timing import Call, measure, side_by_side
+from streamer.features.chroma import PITCH_CLASSES
 from streamer.network.config import NetworkConfig
 from streamer.network.model import Model
 
@@ -45,13 +46,13 @@ def multiply_adds(network: NetworkConfig) -> int:
         network.convolutions, sizes, sizes[1:], strict=False
     ):
         count += positions * filters * channels * layer.width
-    flat = math.prod(sizes[-1])
-    count += flat * network.dense
+    count += network.profiles * network.planes * PITCH_CLASSES**2
+    count += network.joined * network.dense
     inputs = network.features * (1 + network.movement)
     for _ in range(network.layers):
         count += 4 * network.lstm * (inputs + network.lstm)
         inputs = network.lstm
-    return count + 4 * network.lstm + network.integrated
+    return count + network.outputs * network.lstm + network.integrated
 
 
 def multiply_adds_per_s(seconds: float) -> float:

@@ -53,6 +53,7 @@ def run(model_name: str | None, *, quick: bool, tell: Callable[[str], None]) -> 
         minutes = [seconds / 60 for seconds in effort.file_s]
         parts: dict[str, Callable[[], list[Section]]] = {
             "MFCC": lambda: features.sections(model.mfcc, sound, effort.seconds),
+            "chroma": lambda: features.chroma_sections(model, sound, effort.seconds),
             "the network": lambda: networks.sections(model, effort.seconds),
             "a live step": lambda: [listening.step(model, sound, effort.seconds)],
             "the callback": lambda: [listening.callback(effort.seconds)],
@@ -140,7 +141,7 @@ def claims(sections: list[Section]) -> list[Claim]:
             3.0,
         ),
         Claim(
-            "MFCC and network of a file, times real time",
+            "features and network of a file, times real time",
             find("A file").value(listening.WHOLE),
             "least",
             1000.0,

@@ -24,7 +24,10 @@ class LoudnessState(State):
 
 
 class Loudness:
-    """RMS of the last second, in dB relative to full scale, at each frame's end."""
+    """RMS of the last second, in dB relative to full scale, at each frame's end.
+
+    Each hop's mean is taken out first: an input's constant offset is no sound, however large.
+    """
 
     def __init__(self, sample_rate: int, frame: int, hop: int) -> None:
         self._newest = min(hop, frame)
@@ -57,6 +60,7 @@ class Loudness:
         if not len(frames):
             return np.empty(0), list(states)
         newest = frames[:, -self._newest :]
+        newest = newest - newest.mean(axis=1, keepdims=True)
         squares = np.einsum("ij,ij->i", newest, newest) / self._newest
         # Each stream's earlier powers, then its new ones.
         joined: list[NDArray[np.float64]] = []

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from small_network import of_another_shape
 
 from makers.passages import names, replaced
 from streamer import Model
@@ -102,7 +103,7 @@ def test_every_runtime_gives_the_same_outputs(small_model: Model) -> None:
         networks.ONNX,
     }
     outputs = {name: np.asarray(call()) for name, call in calls.items()}
-    assert all(output.shape == (1, 7, 4) for output in outputs.values())
+    assert all(output.shape == (1, 7, 5) for output in outputs.values())
     if networks.ONNX in outputs:
         np.testing.assert_allclose(outputs[networks.ONNX], outputs[networks.OURS], atol=1e-5)
     if networks.EAGER in outputs:
@@ -130,12 +131,27 @@ def test_every_maker_of_features_sees_the_same_frames(
         assert 20 in np.asarray(many[name]()).shape
 
 
+def test_chroma_is_timed_beside_librosas(small_model: Model, music: np.ndarray) -> None:
+    """One frame a call and many; librosa, where it is installed, makes as many rows."""
+    one, many = features.chroma_sections(small_model, music[:16_000], 0.01)
+    for section, count in ((one, 1), (many, 39)):
+        assert section.title.startswith("Chroma, ")
+        assert str(count) in section.title or "one frame" in section.title
+        assert section.value(features.OURS) is not None
+        assert {row.name for row in section.rows} == {features.OURS, features.LIBROSA}
+        theirs = features._librosa_chroma(small_model.config.features, music, count)
+        if theirs is not None:
+            assert np.asarray(theirs()).shape == (12, count)
+    assert features.chroma_sections(of_another_shape(chroma=None, profiles=0), music, 0.01) == []
+
+
 def test_the_arithmetic_is_counted(small_model: Model) -> None:
     """Multiply-adds of the small network, counted by hand."""
     convolutions = 16 * 6 * 1 * 5 + 7 * 4 * 6 * 3
     lstm = 4 * 10 * (24 + 10) + 4 * 10 * (10 + 10)
     leaky_mean = 10 + 1
-    expected = convolutions + 28 * 12 + lstm + leaky_mean + 4 * 10
+    turned, joined = 12 * 12 * 3 * 5, 28 + 2 * 5 + 6
+    expected = convolutions + turned + joined * 12 + lstm + leaky_mean + 5 * 10
     assert networks.multiply_adds(small_model.config.network) == expected
     assert networks.multiply_adds_per_s(0.01) > 1e6
 
@@ -200,7 +216,7 @@ def test_the_command_measures_everything(model_directory: Path, tmp_path: Path) 
     found = from_json(output.read_text(encoding="utf-8"))
     assert found.quick
     assert found.machine["threads"] == 1
-    assert len(found.sections) == 11
+    assert len(found.sections) == 13
     assert len(found.claims) == 10
     assert done.stdout == report_module.text(found)
     measured = {row.name: row.value for section in found.sections for row in section.rows}
