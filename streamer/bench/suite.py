@@ -16,6 +16,7 @@ from streamer.bench import (
     features,
     listening,
     networks,
+    outputs,
     processes,
     timing,
 )
@@ -58,6 +59,7 @@ def run(model_name: str | None, *, quick: bool, tell: Callable[[str], None]) -> 
             "a live step": lambda: [listening.step(model, sound, effort.seconds)],
             "the callback": lambda: [listening.callback(effort.seconds)],
             "the dashboard": lambda: [listening.dashboard(model, sound, effort.dashboard_s)],
+            "the outputs": lambda: [outputs.section(model, sound, effort.dashboard_s)],
             "a file": lambda: [listening.file(model, larger(model), long, effort.file_s[1])],
             "many streams": lambda: [
                 listening.streams(model, sound, effort.streams, effort.seconds)
@@ -145,6 +147,12 @@ def claims(sections: list[Section]) -> list[Claim]:
             find("A file").value(listening.WHOLE),
             "least",
             1000.0,
+        ),
+        Claim(
+            "per cent of a core for every output together",
+            find(outputs.TITLE).value(outputs.TOGETHER),
+            "most",
+            1.0,
         ),
         Claim("seconds until --help has answered", start.value("--help"), "most", 0.25),
         Claim(

@@ -216,11 +216,18 @@ def test_the_command_measures_everything(model_directory: Path, tmp_path: Path) 
     found = from_json(output.read_text(encoding="utf-8"))
     assert found.quick
     assert found.machine["threads"] == 1
-    assert len(found.sections) == 13
-    assert len(found.claims) == 10
+    assert len(found.sections) == 14
+    assert len(found.claims) == 11
     assert done.stdout == report_module.text(found)
     measured = {row.name: row.value for section in found.sections for row in section.rows}
-    for name in ("streamer", "dashboard", "--help", "replay: first line", "resampling"):
+    for name in (
+        "streamer",
+        "dashboard",
+        "--help",
+        "replay: first line",
+        "resampling",
+        "all at once",
+    ):
         assert measured[name] is not None
         assert measured[name] > 0
 
