@@ -56,6 +56,11 @@ def silence(t: float, level_db: float = -120.0) -> Estimate:
     return Estimate(t, None, None, None, None, None, None, None, level_db, True)
 
 
+def noise(t: float, music: float = 0.1) -> Estimate:
+    """An estimate while something is heard that is no music."""
+    return Estimate(t, None, None, None, None, None, None, None, -30.0, False, music)
+
+
 def wander(t: float) -> tuple[float, float]:
     """Where the scripted music is: slow, with a little movement on top."""
     valence = 0.28 * math.sin(t / 17) + 0.12 * math.sin(t / 3.1) + 0.02 * math.sin(t * 2.3)

@@ -24,6 +24,7 @@ CHANNELS = (
     ("valence_sd", "normalized", "standard deviation of valence"),
     ("arousal_sd", "normalized", "standard deviation of arousal"),
     *((name, "probability", f"of the quadrant {name}") for name in QUADRANTS),
+    ("music", "probability", "that music is heard"),
     ("level_db", "dB", "RMS of the last second relative to full scale"),
     ("silent", "boolean", "1 while silent"),
 )
@@ -117,6 +118,7 @@ def sample(estimate: Estimate) -> list[float]:
         estimate.valence_sd,
         estimate.arousal_sd,
         *(chances.get(name) for name in QUADRANTS),
+        estimate.music,
         estimate.level_db,
         float(estimate.silent),
     ]

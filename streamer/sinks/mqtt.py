@@ -72,6 +72,12 @@ _SENSORS: dict[str, dict[str, Any]] = {
         "options": list(_SOUNDS),
         "icon": "mdi:ear-hearing",
     },
+    "music": {
+        "name": "Music",
+        "state_class": "measurement",
+        "suggested_display_precision": 2,
+        "icon": "mdi:music-note",
+    },
     "level": {
         "name": "Level",
         "state_class": "measurement",
@@ -289,7 +295,11 @@ class Mqtt:
 
 def values(estimate: Estimate) -> dict[str, str]:
     """The payload of each topic for an estimate; what is not judged is ``None``."""
-    found = {"level": f"{estimate.level_db:.1f}", "sound": estimate.sound}
+    found = {
+        "level": f"{estimate.level_db:.1f}",
+        "sound": estimate.sound,
+        "music": _UNKNOWN if estimate.music is None else f"{estimate.music:.2f}",
+    }
     if estimate.valence is None or estimate.arousal is None:
         unknown = dict.fromkeys(("valence", "arousal", "quadrant", "mood", "colour"), _UNKNOWN)
         return found | unknown | {"chances": "{}"}

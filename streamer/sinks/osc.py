@@ -69,6 +69,8 @@ def messages(estimate: Estimate, span: str = RANGES[0]) -> list[tuple[str, str, 
         found.append(("level", "f", (min(1.0, max(0.0, level)),)))
     else:
         found.append(("level_db", "f", (estimate.level_db,)))
+    if estimate.music is not None:
+        found.append(("music", "f", (estimate.music,)))
     found.append(("sound", "s", (estimate.sound,)))
     return [*found, ("silent", "i", (int(estimate.silent),))]
 
@@ -77,10 +79,10 @@ class Osc:
     """Sends every estimate to ``host``:``port``, one message a value, addresses under ``prefix``.
 
     ``span``: what numbers are brought to, one of :data:`RANGES`. While nothing is judged only the
-    level, ``sound`` and ``silent`` are sent. Nothing is waited for; where the network is away, each
-    estimate is another attempt, and ``tell`` is told. Raises ``OutputError`` where the host has no
-    address (a name server that does not answer is asked again), and ``MissingExtraError`` where
-    python-osc is not installed.
+    level, ``music`` (where the model tells), ``sound`` and ``silent`` are sent. Nothing is waited
+    for; where the network is away, each estimate is another attempt, and ``tell`` is told. Raises
+    ``OutputError`` where the host has no address (a name server that does not answer is asked
+    again), and ``MissingExtraError`` where python-osc is not installed.
     """
 
     def __init__(

@@ -47,18 +47,18 @@ def inlet(name: str) -> pylsl.StreamInlet:
 def test_a_laboratory_reads_what_is_judged(outlet: Lsl, name: str) -> None:
     """Values in the order of the channels; what is not judged is NaN; nothing but estimates."""
     reader = inlet(name)
-    judged = estimate(0.5, 0.25, -0.5)
+    judged = dataclasses.replace(estimate(0.5, 0.25, -0.5), music=0.75)
     for event in (judged, Gap(0.6, 0.1, 1, False, "x"), Notice(0.7, "y"), silence(1.0)):
         outlet.write(event)
     outlet.write(End(1.0, 2, 2, 0, 0, None))
     values, _ = reader.pull_sample(timeout=20)
     chances = judged.quadrant_p
     assert chances is not None
-    expected = [0.25, -0.5, 0.19, 0.16, *chances.values(), -18.0, 0.0]
+    expected = [0.25, -0.5, 0.19, 0.16, *chances.values(), 0.75, -18.0, 0.0]
     assert values == pytest.approx(expected, abs=1e-6)
     quiet, _ = reader.pull_sample(timeout=20)
-    assert all(math.isnan(value) for value in quiet[:8])
-    assert quiet[8:] == [-120.0, 1.0]
+    assert all(math.isnan(value) for value in quiet[:9])
+    assert quiet[9:] == [-120.0, 1.0]
     assert reader.pull_sample(timeout=0.0)[0] is None
     reader.close_stream()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import json
 import shutil
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 from receivers import Mosquitto, demand, free_port, wait_for
-from scripted_session import estimate, silence, start
+from scripted_session import estimate, noise, silence, start
 
 pytest.importorskip("paho.mqtt", reason="extra 'mqtt'")
 
@@ -93,13 +94,18 @@ def test_a_home_finds_sensors_of_one_device(broker: Mosquitto, homes: Callable[.
     moods.write(start())
     moods.write(estimate(0.5, 0.31, -0.2))
     first = homes(broker.port)
-    wait_for(lambda: len(first.now()) == 16, "eight topics, the status and seven announcements")
+    wait_for(lambda: len(first.now()) == 18, "nine topics, the status and eight announcements")
     moods.write(silence(1.0))
     wait_for(lambda: first.now()["den/moods/sound"] == "silence", "silence")
-    moods.write(estimate(1.5, 0.3, -0.2, level_db=-20.04))
+    moods.write(noise(1.25))
+    wait_for(lambda: first.now()["den/moods/sound"] == "no music", "no music")
+    assert first.now()["den/moods/music"] == "0.10"
+    assert first.now()["den/moods/colour"] == "None"
+    heard = estimate(1.5, 0.3, -0.2, level_db=-20.04)
+    moods.write(dataclasses.replace(heard, music=0.9))
     wait_for(lambda: first.now()["den/moods/level"] == "-20.0", "the newest values")
     home = homes(broker.port)
-    wait_for(lambda: len(home.messages) == 16, "what is retained")
+    wait_for(lambda: len(home.messages) == 18, "what is retained")
     assert all(retained for _, _, retained in home.messages)
     seen = home.now()
     announced = {
@@ -108,7 +114,7 @@ def test_a_home_finds_sensors_of_one_device(broker: Mosquitto, homes: Callable[.
         if topic.startswith("homeassistant/sensor/den_moods/")
     }
     assert set(announced) == {
-        "valence", "arousal", "quadrant", "mood", "colour", "sound", "level",
+        "valence", "arousal", "quadrant", "mood", "colour", "sound", "music", "level",
     }  # fmt: skip
     state = {name: seen[sensor["state_topic"]] for name, sensor in announced.items()}
     assert state == {
@@ -118,11 +124,12 @@ def test_a_home_finds_sensors_of_one_device(broker: Mosquitto, homes: Callable[.
         "mood": "serene",
         "colour": hex_colour(*colour(0.3, -0.2)),
         "sound": "music",
+        "music": "0.90",
         "level": "-20.0",
     }
     for name in ("quadrant", "mood", "sound"):
         assert state[name] in announced[name]["options"]
-    assert len({sensor["unique_id"] for sensor in announced.values()}) == 7
+    assert len({sensor["unique_id"] for sensor in announced.values()}) == 8
     assert {tuple(sensor["device"]["identifiers"]) for sensor in announced.values()} == {
         ("den_moods",)
     }
@@ -168,7 +175,7 @@ def test_a_broker_that_goes_away_and_comes_back(
     broker.start()
     wait_for(lambda: len(told) == 2, "the return to be told")
     again = homes(broker.port)
-    wait_for(lambda: len(again.now()) == 16, "everything anew")
+    wait_for(lambda: len(again.now()) == 18, "everything anew")
     assert again.now()["streamer/mood"] == "sad"
     moods.close()
     assert told[0].startswith(f"MQTT to 127.0.0.1:{broker.port} is cut off (the connection ended")

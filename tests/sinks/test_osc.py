@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pythonosc.dispatcher import Dispatcher
 from pythonosc.osc_message import OscMessage
 from receivers import demand, free_port, wait_for
-from scripted_session import estimate
+from scripted_session import estimate, noise
 
 from streamer.circumplex import colour
 from streamer.errors import OutputError
@@ -101,6 +101,19 @@ def test_silence_sends_level_and_silence_alone(listener: socket.socket) -> None:
         ("/stage/left/silent", "i", 1),
     ]
     assert received[3] == ("/stage/left/valence", "f", 0.25)
+
+
+def test_no_music_is_told(listener: socket.socket) -> None:
+    """While what is heard is no music: the level, how sure that is, and the word for it."""
+    sink = Osc("127.0.0.1", listener.getsockname()[1])
+    sink.write(noise(1.0, 0.25))
+    sink.close()
+    assert heard(listener, 4) == [
+        ("/emotion/level_db", "f", -30.0),
+        ("/emotion/music", "f", 0.25),
+        ("/emotion/sound", "s", "no music"),
+        ("/emotion/silent", "i", 0),
+    ]
 
 
 def test_a_dispatcher_gets_the_values(listener: socket.socket) -> None:

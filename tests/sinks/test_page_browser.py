@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from receivers import demand, free_port, wait_for
-from scripted_session import estimate, silence, start, wander
+from scripted_session import estimate, noise, silence, start, wander
 
 from streamer.circumplex import MOODS, colour
 from streamer.events import End, Event, Gap
@@ -249,6 +249,9 @@ def test_silence_gaps_and_the_end_are_told(browser: Chrome, page: Page) -> None:
     assert ask(browser, "document.querySelectorAll('.curve .gap').length") == 2
     assert ask(browser, "document.querySelectorAll('.curve .quiet').length") == 2
     assert ask(browser, "document.querySelector('#gap-mark').offsetWidth > 0")
+    show(page, noise(2.0))
+    see(browser, "document.querySelector('.mood').textContent === 'no music'", "no music")
+    assert text(browser, "#level .value:last-child") == "10 %"
     show(page, End(2.0, 2, 20, 1, 8000, 0.1))
     see(browser, "document.querySelector('#status').textContent.includes('ended')", "the end")
     assert browser.get_log("browser") == []
