@@ -21,7 +21,7 @@ valence, arousal = [], []
 for block in soundfile.blocks(sys.argv[1], blocksize=1024, dtype="float32", always_2d=True):
     mono = resampler.resample_chunk(block.mean(axis=1))  # (samples,), float32, in [-1, 1]
     for estimate in tracker.push(mono):
-        if not estimate.silent:
+        if estimate.sound == "music":
             valence.append(estimate.valence)
             arousal.append(estimate.arousal)
 

@@ -16,7 +16,7 @@ from pythonosc.osc_server import BlockingOSCUDPServer
 #: Hue in degrees at each quarter of the plane: happy, tense, sad, calm, and happy again.
 HUES = (45, 0, -120, -220, -315)
 
-felt = {"valence": 0.0, "arousal": 0.0}
+felt: dict = {"valence": 0.0, "arousal": 0.0, "sound": "silence"}
 
 
 def colour(valence: float, arousal: float) -> tuple[int, int, int]:
@@ -29,14 +29,15 @@ def colour(valence: float, arousal: float) -> tuple[int, int, int]:
     return round(255 * red), round(255 * green), round(255 * blue)
 
 
-def feel(address: str, value: float) -> None:
+def feel(address: str, value: float | str) -> None:
     """Keep what an OSC message tells: the last word of its address is the name."""
     felt[address.rsplit("/", 1)[1]] = value
 
 
-def light(_address: str, silent: int) -> None:
+def light(_address: str, _silent: int) -> None:
     """``silent`` is the last message of each estimate: now the lamp can change."""
-    red, green, blue = (0, 0, 0) if silent else colour(felt["valence"], felt["arousal"])
+    dark = felt["sound"] != "music"  # silence, or what is no music
+    red, green, blue = (0, 0, 0) if dark else colour(felt["valence"], felt["arousal"])
     print(f"lamp {red:3d} {green:3d} {blue:3d}", flush=True)  # <- your lamp here
 
 
@@ -44,6 +45,7 @@ if __name__ == "__main__":
     dispatcher = Dispatcher()
     dispatcher.map("/emotion/valence", feel)
     dispatcher.map("/emotion/arousal", feel)
+    dispatcher.map("/emotion/sound", feel)
     dispatcher.map("/emotion/silent", light)
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 9000
     with BlockingOSCUDPServer(("127.0.0.1", port), dispatcher) as server:

@@ -27,7 +27,7 @@ class Bars:
         if isinstance(event, Estimate):
             height = -1.0 if event.arousal is None else event.arousal
             filled = round((1 + height) / 2 * self.width)
-            print(f"{event.t:6.1f} {'#' * filled:<{self.width}} {event.mood or 'silence'}")
+            print(f"{event.t:6.1f} {'#' * filled:<{self.width}} {event.mood or event.sound}")
         elif isinstance(event, Gap):
             print(f"{event.t:6.1f} {event.seconds:.2f} s lost: {event.cause}")
         elif isinstance(event, End):

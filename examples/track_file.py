@@ -14,8 +14,8 @@ from streamer.audio.resample import Heard, Resampled, Skipped
 
 def show(estimate: Estimate) -> None:
     """Print one line."""
-    if estimate.silent:
-        print(f"{estimate.t:6.1f} s  (silence)")
+    if estimate.sound != "music":
+        print(f"{estimate.t:6.1f} s  ({estimate.sound})")
     else:
         print(
             f"{estimate.t:6.1f} s  valence {estimate.valence:+.2f}  "

@@ -37,13 +37,27 @@ class TrackerPool:
         self._ids = itertools.count(1)
 
     def add(
-        self, interval: float = 0.5, start_s: float = 0.0, reset_on_silence: float = math.inf
+        self,
+        interval: float = 0.5,
+        start_s: float = 0.0,
+        reset_on_silence: float = math.inf,
+        *,
+        silence_db: float | None = None,
+        judge_everything: bool = False,
     ) -> int:
         """Begin a stream, with the arguments of :class:`EmotionTracker`; its number is returned.
 
         Numbers are never given twice.
         """
-        return self.adopt(EmotionTracker(self.model, interval, start_s, reset_on_silence))
+        tracker = EmotionTracker(
+            self.model,
+            interval,
+            start_s,
+            reset_on_silence,
+            silence_db=silence_db,
+            judge_everything=judge_everything,
+        )
+        return self.adopt(tracker)
 
     def adopt(self, tracker: EmotionTracker) -> int:
         """Take in a tracker that was alone so far, with its state; its stream's number is returned.

@@ -103,7 +103,7 @@ def test_own_sink_as_a_plugin(
 
 
 def test_osc_lights() -> None:
-    """The lamp takes the colour of each estimate, and is dark while silent."""
+    """The lamp takes the colour of each estimate, and is dark while there is no music."""
     with subprocess.Popen(
         [sys.executable, str(EXAMPLES / "osc_lights.py"), "0"], stdout=subprocess.PIPE, text=True
     ) as lamp:
@@ -114,9 +114,11 @@ def test_osc_lights() -> None:
         shown = [lamp.stdout.readline().split()]
         sink.write(Estimate(1.5, None, None, None, None, None, None, None, -120.0, True))
         shown.append(lamp.stdout.readline().split())
+        sink.write(Estimate(2.0, None, None, None, None, None, None, None, -30.0, False, 0.1))
+        shown.append(lamp.stdout.readline().split())
         sink.close()
         lamp.terminate()
-    assert shown[1] == ["lamp", "0", "0", "0"]
+    assert shown[1] == shown[2] == ["lamp", "0", "0", "0"]
     red, green, blue = map(int, shown[0][1:])
     assert red > 150
     assert red > 2 * max(green, blue)

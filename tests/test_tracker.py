@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_network import random_weights, small_config
 
 from streamer import EmotionTracker, Estimate, Model
 
@@ -143,6 +146,84 @@ def test_a_state_that_does_not_fit_is_refused(small_model: Model) -> None:
         EmotionTracker(small_model).state = "no state"  # type: ignore[assignment]
 
 
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("part", ["lstm.hidden", "volume.power", "harmony.tuning"])
+def test_a_state_with_what_is_no_number_is_refused(
+    small_model: Model, part: str, bad: float
+) -> None:
+    """It would spoil every estimate from then on; the tracker keeps the state it had."""
+    tracker = EmotionTracker(small_model)
+    before = tracker.state
+    arrays = before.to_arrays()
+    spoilt = before.with_arrays(arrays | {part: np.full_like(arrays[part], bad)})
+    with pytest.raises(ValueError, match=f"{part!r} holds a number that is not finite"):
+        tracker.state = spoilt
+    assert tracker.state is before
+
+
+def test_forgetting_begins_a_song_while_the_clock_runs_on(
+    small_model: Model, music: np.ndarray
+) -> None:
+    """After ``forget`` level, key and LSTM are a fresh tracker's; time and samples go on."""
+    tracker, fresh = EmotionTracker(small_model), EmotionTracker(small_model)
+    tracker.push(music[:20_000])
+    heard = tracker.state
+    assert heard.volume != fresh.state.volume
+    assert heard.harmony != fresh.state.harmony
+    assert heard.lstm != fresh.state.lstm
+    tracker.forget()
+    assert tracker.state.song == fresh.state.song
+    assert tracker.state.attention == fresh.state.attention
+    assert (tracker.state.framing, tracker.state.window) == (heard.framing, heard.window)
+    assert (tracker.t, tracker.frames) == (20_000 / 16_000, heard.frames)
+    rest = tracker.push(music[20_000:40_000])
+    other = EmotionTracker(small_model)
+    other.push(music[:20_000])
+    assert np.abs(numbers(rest) - numbers(other.push(music[20_000:40_000])))[0, :2].max() > 1e-3
+
+
+def test_a_new_beginning_forgets_losses_too(small_model: Model) -> None:
+    """After ``reset`` time and the count of invalid samples are 0."""
+    tracker = EmotionTracker(small_model)
+    tracker.push(np.full(1_000, math.nan, np.float32))
+    assert tracker.invalid_samples == 1_000
+    tracker.reset()
+    assert (tracker.invalid_samples, tracker.t) == (0, 0.0)
+
+
+@pytest.mark.parametrize("samples", [-1, -16_000])
+def test_a_gap_is_not_negative(small_model: Model, music: np.ndarray, samples: int) -> None:
+    """Time does not run backwards: the tracker refuses, and is where it was."""
+    tracker = EmotionTracker(small_model)
+    tracker.push(music[:1_000])
+    with pytest.raises(ValueError, match="gap"):
+        tracker.skip(samples)
+    assert tracker.t == 1_000 / 16_000
+
+
+@pytest.mark.parametrize("energy", [False, True])
+def test_the_level_is_counted_in_powers(energy: bool) -> None:
+    """Twice the amplitude is 1.39 nepers more, whichever the first coefficient is made of."""
+    config = small_config()
+    features = dataclasses.replace(config.features, append_energy=energy, lifter=0)
+    config = dataclasses.replace(config, features=features)
+    model = Model("energetic", config, random_weights(config))
+    fed: list[np.ndarray] = []
+    forward = model.runtime.forward_streams
+
+    def listening(rows: np.ndarray, *others: Any) -> Any:
+        fed.append(rows[:, 0].copy())
+        return forward(rows, *others)
+
+    model.runtime.forward_streams = listening  # type: ignore[method-assign]
+    noise = np.random.default_rng(0).normal(0, 0.05, 80_000).astype(np.float32)
+    noise[60_000:] *= 2
+    EmotionTracker(model).push(noise)
+    first = np.concatenate(fed) * (1 if energy else 1 / np.sqrt(24))
+    step = first[150:155].mean() - first[100:148].mean()
+    assert step == pytest.approx(2 * np.log(2), abs=0.15)
+
+
 @pytest.mark.parametrize("gain_db", [-30, -20, -10, 6, 18])
 def test_the_volume_knob_is_not_an_emotion(
     small_model: Model, music: np.ndarray, gain_db: float
@@ -181,6 +262,18 @@ def test_silence_keeps_the_state(small_model: Model, music: np.ndarray) -> None:
         states.append(tracker.state.lstm)
     assert states[0] == states[1]
     assert np.abs(states[0].hidden).max() > 0.01
+
+
+def test_a_new_song_needs_the_whole_silence(small_model: Model, music: np.ndarray) -> None:
+    """As many silent frames as the limit begin a new song, and one less does not."""
+    parts = np.concatenate([music[:16_000], np.zeros(48_000, np.float32), music[:8_000]])
+    silent = sum(e.silent for e in EmotionTracker(small_model, interval=0).push(parts))
+    plain = EmotionTracker(small_model)
+    plain.push(parts)
+    for frames, same in ((silent, False), (silent + 1, True)):
+        tracker = EmotionTracker(small_model, reset_on_silence=frames * 0.025)
+        tracker.push(parts)
+        assert (tracker.state.volume == plain.state.volume) == same
 
 
 @pytest.mark.parametrize("cut", [1, 20_000, 50_000])

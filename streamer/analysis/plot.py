@@ -29,7 +29,8 @@ Floats = NDArray[np.float64]
 class Curve:
     """A session as arrays of equal length n.
 
-    t: seconds; mean, sd: (n, 2) valence and arousal, NaN where silent or lost, so that lines break.
+    t: seconds; mean, sd: (n, 2) valence and arousal, NaN where nothing was judged or heard, so that
+    lines break.
     """
 
     t: Floats
@@ -58,15 +59,15 @@ def curve(session: Recording) -> Curve:
     return Curve(t=table[:, 0], mean=table[:, 1:3], sd=table[:, 3:5])
 
 
-def silences(session: Recording) -> list[tuple[float, float]]:
-    """Stretches of silence, from the estimate before the first silent one to the last silent."""
+def unjudged(session: Recording, sound: str) -> list[tuple[float, float]]:
+    """Stretches of "silence" or of "no music", from the estimate before the first to the last."""
     spans: list[tuple[float, float]] = []
     before: float | None = None
     open_since: float | None = None
     for estimate in session.estimates:
-        if estimate.silent and open_since is None:
+        if estimate.sound == sound and open_since is None:
             open_since = max(0.0, estimate.t - session.hop_s) if before is None else before
-        elif not estimate.silent and open_since is not None and before is not None:
+        elif estimate.sound != sound and open_since is not None and before is not None:
             spans.append((open_since, before))
             open_since = None
         before = estimate.t
@@ -75,6 +76,8 @@ def silences(session: Recording) -> list[tuple[float, float]]:
     return spans
 
 
+#: How dark the stretches are in which nothing was judged.
+_UNJUDGED = {"silence": 0.15, "no music": 0.3}
 #: What can be written, by the end of the file's name.
 FORMATS = (".png", ".svg", ".pdf")
 #: The colour (Okabe and Ito 2008) and the kind of line of each session.
@@ -234,9 +237,10 @@ def _ends(axes: Axes, points: Curve, colour: str) -> None:
 
 
 def _shade(axes: Axes, session: Recording, colour: str | None) -> None:
-    """Silences grey, gaps hatched; among several sessions in the session's own colour."""
-    for begin, end in silences(session):
-        axes.axvspan(begin, end, color=colour or "0.5", alpha=0.15, linewidth=0, zorder=0)
+    """What was not judged grey, gaps hatched; of several sessions, each in its own colour."""
+    for sound, alpha in _UNJUDGED.items():
+        for begin, end in unjudged(session, sound):
+            axes.axvspan(begin, end, color=colour or "0.5", alpha=alpha, linewidth=0, zorder=0)
     for gap in session.gaps:
         # A short gap still has a line's width.
         axes.axvspan(
@@ -251,16 +255,17 @@ def _shade(axes: Axes, session: Recording, colour: str | None) -> None:
 
 
 def _legend(axes: Axes, sessions: Sequence[Recording]) -> tuple[list[Any], list[str]]:
-    """One entry a session where there are several, then silence and gap where there is one."""
+    """One entry a session where there are several, then what there is that was not judged."""
     from matplotlib.patches import Patch
 
     handles: list[Any] = []
     labels: list[str] = []
     if len(sessions) > 1:
         handles, labels = axes.get_legend_handles_labels()
-    if any(silences(session) for session in sessions):
-        handles.append(Patch(facecolor="0.5", alpha=0.3))
-        labels.append("silence")
+    for sound, alpha in _UNJUDGED.items():
+        if any(unjudged(session, sound) for session in sessions):
+            handles.append(Patch(facecolor="0.5", alpha=2 * alpha))
+            labels.append(sound)
     if any(session.gaps for session in sessions):
         handles.append(Patch(facecolor="none", edgecolor="#D55E00", hatch="////"))
         labels.append("gap")

@@ -21,13 +21,15 @@ Row = dict[str, Any]
 
 _AXIS = ("mean", "spread", "min", "max", "trend")
 #: Columns of a row a file, and their types. ``spread`` is the standard deviation over time,
-#: ``trend`` the slope a minute, a quadrant's column its share of the estimates.
+#: ``trend`` the slope a minute, a quadrant's column its share of the estimates, as are those of
+#: silence and of sound that is no music.
 FILE_COLUMNS: dict[str, type] = {
     "length_s": float,
     "estimates": int,
     **{f"{axis}_{figure}": float for axis in ("valence", "arousal") for figure in _AXIS},
     **dict.fromkeys(QUADRANTS, float),
     "silent": float,
+    "no_music": float,
     "first_quadrant": str,
     "first_mood": str,
     "last_quadrant": str,
@@ -48,6 +50,7 @@ TIMELINE_COLUMNS: dict[str, type] = {
     "mood": str,
     "level_db": float,
     "silent": bool,
+    "music": float,
 }
 
 
@@ -147,7 +150,7 @@ def _moment(estimate: Estimate) -> Row:
 def _whole(heard: _Heard, end: End, remark: str | None) -> Row:
     """The row of a file."""
     estimates = heard.estimates
-    judged = [estimate for estimate in estimates if not estimate.silent]
+    judged = [estimate for estimate in estimates if estimate.sound == "music"]
     times = [estimate.t for estimate in judged]
     row: Row = {"length_s": end.t, "estimates": len(estimates)}
     for axis in ("valence", "arousal"):
@@ -155,7 +158,8 @@ def _whole(heard: _Heard, end: End, remark: str | None) -> Row:
         row |= {f"{axis}_{name}": value for name, value in figures.items()}
     for name in QUADRANTS:
         row[name] = _share(sum(estimate.quadrant == name for estimate in judged), len(estimates))
-    row["silent"] = _share(len(estimates) - len(judged), len(estimates))
+    for name, sound in (("silent", "silence"), ("no_music", "no music")):
+        row[name] = _share(sum(estimate.sound == sound for estimate in estimates), len(estimates))
     for place, index in (("first", 0), ("last", -1)):
         label = judged[index] if judged else None
         row[f"{place}_quadrant"] = label.quadrant if label else None

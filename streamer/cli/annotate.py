@@ -136,10 +136,10 @@ def command(
     """Annotate the sound files PATH..., and those in folders at any depth, into one table.
 
     A row a file: its length, mean, spread (standard deviation over time), range and trend (slope a
-    minute) of valence and arousal, the share of each quadrant and of silence, the first and the
-    last label, the level. A file that cannot be read is reported and skipped, and the exit code is
-    1. OUT appears when all is done; the same command after an interruption does the rest, which
-    OUT.partial.jsonl remembers.
+    minute) of valence and arousal, the share of each quadrant, of silence and of no music, the
+    first and the last label, the level. A file that cannot be read is reported and skipped, and the
+    exit code is 1. OUT appears when all is done; the same command after an interruption does the
+    rest, which OUT.partial.jsonl remembers.
 
     Example: streamer annotate ~/Music -o moods.csv
 

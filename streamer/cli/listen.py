@@ -103,6 +103,8 @@ def listen(
                 options.interval if screen.watcher is None else 0.0,
                 source.info.start_s,
                 math.inf if silence is None else silence,
+                silence_db=options.silence,
+                judge_everything=options.judge_everything,
             ),
             [*out.sinks, *screen.sinks],
             interval=options.interval,

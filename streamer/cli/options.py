@@ -38,6 +38,26 @@ class Seconds(click.ParamType[float]):
         return seconds
 
 
+class Decibels(click.ParamType[float]):
+    """A level relative to full scale: ``FLOOR_DB`` to 0."""
+
+    name = "decibels"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The level, or click's complaint."""
+        from streamer.features.level import FLOOR_DB  # with NumPy: not for every `--help`
+
+        try:
+            level = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a level in dB", param, ctx)
+        if not FLOOR_DB <= level <= 0:
+            self.fail(f"{value} must be between {FLOOR_DB:g} and 0 dB", param, ctx)
+        return level
+
+
 class Speed(click.ParamType[float]):
     """A factor above 0, or ``max`` for as fast as it goes (infinity)."""
 
@@ -176,7 +196,7 @@ class SinkOption(click.Option):
 
 #: The groups of a listening command's help, by the options' names; what is in none comes first.
 GROUPS = {
-    "Judgement": ("model", "interval", "reset_on_silence"),
+    "Judgement": ("model", "interval", "silence", "judge_everything", "reset_on_silence"),
     "Screen, lines and files": ("jsonl", "rotate", "summary", "dashboard", "quiet"),
     "Other programs": ("serve", "mqtt", "osc", "osc_prefix", "osc_range", "lsl", "sink"),
 }
@@ -267,6 +287,8 @@ class Listening:
     quiet: bool
     summary: Path | None
     reset_on_silence: float | None
+    silence: float | None = None
+    judge_everything: bool = False
     osc: tuple[tuple[str, int], ...] = ()
     osc_prefix: str = PREFIX
     osc_range: str = RANGES[0]
@@ -321,7 +343,19 @@ def listening(command: Command) -> Command:
         click.option(
             "--reset-on-silence",
             type=Seconds(0.1),
-            help="Start the judgement afresh after this many seconds of silence.",
+            help="Start the judgement afresh after this many seconds of silence or no music.",
+        ),
+        click.option(
+            "--silence",
+            type=Decibels(),
+            metavar="DB",
+            help="Silence begins under this level of the last second, such as -60.  "
+            "[default: the model's own]",
+        ),
+        click.option(
+            "--judge-everything",
+            is_flag=True,
+            help="Judge what is no music, too: speech, applause, noise.",
         ),
         *REACH,
     ]

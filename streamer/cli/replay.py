@@ -11,13 +11,13 @@ import click
 from click.core import ParameterSource
 
 from streamer.audio.pcm import FORMATS, PcmSource
-from streamer.cli.options import Listener, Listening, Seconds, Speed, listening
+from streamer.cli.options import GROUPS, Listener, Listening, Seconds, Speed, listening
 
 if TYPE_CHECKING:
     from streamer.audio.source import Source
 
 #: What was settled when a session was recorded.
-_SETTLED = ("model", "interval", "reset_on_silence", "rate", "channels", "form")
+_SETTLED = (*GROUPS["Judgement"], "rate", "channels", "form")
 
 
 @click.command(name="replay", cls=Listener)

@@ -24,7 +24,9 @@ def closing(summary: Summary, width: int, look: Look | None = None) -> Picture:
     canvas = Canvas(width, 20)
     y = _title(canvas, summary, look)
     if summary.valence is None or summary.arousal is None:
-        words = "silence all the way" if summary.silent else "nothing was judged"
+        words = "nothing was judged"
+        if summary.silent or summary.no_music:
+            words = "no music heard" if summary.no_music else "silence all the way"
         canvas.write(2, y, words, PLAIN)
         y += 1
     else:
@@ -64,13 +66,13 @@ def _shares(canvas: Canvas, y: int, summary: Summary, look: Look) -> int:
     shares.sort(key=lambda item: -item[1])
     beside = canvas.width >= 80
     room = max(4, min(36, canvas.width - 2 - _NAME - 8 - (38 if beside else 0)))
-    for row, (name, share) in enumerate([*shares, ("silent", summary.silent)]):
-        if name == "silent" and not share:
-            break
+    unjudged = [("silent", summary.silent), ("no music", summary.no_music)]
+    shares += [(name, share) for name, share in unjudged if share]
+    for row, (name, share) in enumerate(shares):
         canvas.write(2, y + row, name, look.ink(name, bold=True))
         bar(canvas, 2 + _NAME, y + row, room, share, look, name)
         canvas.write_right(2 + _NAME + room + 6, y + row, f"{100 * share:3.0f} %")
-    below = y + (5 if summary.silent else 4)
+    below = y + len(shares)
     x, top = (2 + _NAME + room + 12, y) if beside else (2, below)
     for row, (name, axis) in enumerate(
         (("valence", summary.valence), ("arousal", summary.arousal))

@@ -115,8 +115,8 @@ def headline(snapshot: Snapshot) -> tuple[str, str | None]:
     reading = snapshot.reading
     if reading is None:
         return ("waiting" if snapshot.level is None else "listening"), None
-    if reading.silent or reading.mood is None:
-        return "silence", None
+    if reading.mood is None:
+        return reading.sound, None
     return reading.mood, reading.quadrant if reading.mood != "neutral" else None
 
 
@@ -234,6 +234,8 @@ def _meter(canvas: Canvas, left: int, y: int, width: int, snapshot: Snapshot, lo
         marks.append((" ALL ZEROS ", look.alarm("warn")))
     elif reading is not None and reading.silent:
         marks.append((" SILENT ", look.alarm("")))
+    elif reading is not None and reading.mood is None:
+        marks.append((" NO MUSIC HEARD ", look.alarm("")))
     x, row = left + _NAME, y + 1
     if row >= canvas.height:
         return

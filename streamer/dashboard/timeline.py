@@ -1,4 +1,4 @@
-"""Valence and arousal over the last minute or more, with its gaps and silences.
+"""Valence and arousal over the last minute or more, with its gaps, and where nothing was judged.
 
 Each has a strip of its own, filled from zero up or down: real curves often run close together, and
 would hide each other on one scale. The scale is ±0.5 until something visible goes beyond.
@@ -31,6 +31,7 @@ class _Cell:
     arousal: float | None
     silent: bool
     lost: bool
+    no_music: bool
 
 
 _Drawn = tuple[tuple[Bin, ...], tuple[int, int, int, Look], tuple[Line, ...]]
@@ -91,6 +92,7 @@ def _cells(bins: tuple[Bin, ...], span: int, group: int, last: int) -> dict[int,
             sum(arousal) / len(arousal) if arousal else None,
             any(entry.silent for entry in entries),
             any(entry.lost for entry in entries),
+            any(entry.no_music for entry in entries),
         )
     return cells
 
@@ -156,10 +158,10 @@ def _marks(
     cells: dict[int, _Cell],
     look: Look,
 ) -> None:
-    """Silences shaded, gaps as bars across both strips; each named once, below."""
+    """Silence and no music shaded, gaps as bars across both strips; each named once, below."""
     shade, bar = ("░", "┃") if look.unicode else (".", "!")
     warn = look.ink("warn", bold=True)
-    silent: list[int] = []
+    unjudged: dict[str, list[int]] = {"silence": [], "no music": []}
     free = 0
     for column, cell in sorted(cells.items()):
         if cell.lost:
@@ -167,13 +169,14 @@ def _marks(
                 canvas.put(left + column, y, bar, warn)
             if column >= free:
                 free = canvas.write(left + column, axis, "gap", warn) + 1 - left
-        elif cell.silent and cell.valence is None:
+        elif (cell.silent or cell.no_music) and cell.valence is None:
             for top in tops:
                 for y in range(top, top + 2 * half):
                     canvas.put(left + column, y, shade, DIM)
-            silent.append(column)
-    if len(silent) >= len("silence"):
-        canvas.write(left + silent[0], axis, "silence", BOLD)
+            unjudged["no music" if cell.no_music else "silence"].append(column)
+    for name, columns in unjudged.items():
+        if len(columns) >= len(name):
+            canvas.write(left + columns[0], axis, name, BOLD)
 
 
 def _time(

@@ -6,6 +6,7 @@ are copied. Memory is bounded however long a session lasts.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import threading
 import time
@@ -34,7 +35,8 @@ class Bin:
     """``BIN_S`` seconds of the timeline, from ``index * BIN_S`` on.
 
     ``valence`` and ``arousal`` are means of the estimates in it, ``None`` where there was none;
-    ``silent`` and ``lost`` say that silence or a gap touches it.
+    ``silent``, ``lost`` and ``no_music`` say that silence, a gap or sound that is no music touches
+    it.
     """
 
     index: int
@@ -42,6 +44,7 @@ class Bin:
     arousal: float | None
     silent: bool
     lost: bool
+    no_music: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,13 +186,13 @@ class History:
 
     def _estimate(self, event: Estimate) -> None:
         self._t = max(self._t, event.t)
-        turned = self._reading is None or event.silent != self._reading.silent
+        turned = self._reading is None or event.sound != self._reading.sound
         if turned or self._latest is None or _due(event.t) > _due(self._latest.t):
             self._reading = event
         self._latest = event
         index = _slot(event.t, BIN_S)
         if event.valence is None or event.arousal is None:
-            self._mark(index, silent=True)
+            self._mark(index, silent=event.silent, no_music=not event.silent)
             return
         if not self._trail or event.t - self._trail[-1][0] >= _TRAIL_STEP_S:
             self._trail.append((event.t, event.valence, event.arousal))
@@ -198,7 +201,7 @@ class History:
         old = self._mark(index)
         v, a, n = self._sums if old.valence is not None else (0.0, 0.0, 0)
         v, a, n = self._sums = v + event.valence, a + event.arousal, n + 1
-        self._bins[-1] = Bin(old.index, v / n, a / n, old.silent, old.lost)
+        self._bins[-1] = dataclasses.replace(old, valence=v / n, arousal=a / n)
 
     def _gap(self, event: Gap) -> None:
         self._gaps += 1
@@ -211,14 +214,21 @@ class History:
         for index in range(max(first, last - (self._bins.maxlen or 0) + 1), last + 1):
             self._mark(index, lost=True)
 
-    def _mark(self, index: int, *, silent: bool = False, lost: bool = False) -> Bin:
+    def _mark(
+        self, index: int, *, silent: bool = False, lost: bool = False, no_music: bool = False
+    ) -> Bin:
         """Go on to bin ``index`` and note what touches it; returns the bin."""
         if not self._bins or index > self._bins[-1].index:
-            self._bins.append(Bin(index, None, None, silent, lost))
+            self._bins.append(Bin(index, None, None, silent, lost, no_music))
             self._finished = None
             return self._bins[-1]
         last = self._bins[-1]
-        last = Bin(last.index, last.valence, last.arousal, last.silent or silent, last.lost or lost)
+        last = dataclasses.replace(
+            last,
+            silent=last.silent or silent,
+            lost=last.lost or lost,
+            no_music=last.no_music or no_music,
+        )
         self._bins[-1] = last
         return last
 

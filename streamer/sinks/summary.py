@@ -83,7 +83,7 @@ class Journey:
         self._end: End | None = None
         self._first: float | None = None
         self._covered = self._last = 0.0
-        self._shares = dict.fromkeys((*QUADRANTS, "silent"), 0.0)
+        self._shares = dict.fromkeys((*QUADRANTS, "silent", "no music"), 0.0)
         self._moods: dict[str, float] = {}
         self._valence, self._arousal = _Running(), _Running()
         self._second = -1
@@ -125,6 +125,7 @@ class Journey:
             end_s=max(begin, self._last),
             quadrants={name: self._shares[name] / judged if judged else 0.0 for name in QUADRANTS},
             silent=self._shares["silent"] / judged if judged else 0.0,
+            no_music=self._shares["no music"] / judged if judged else 0.0,
             moods={word: seconds / judged for word, seconds in by_length if judged},
             valence=self._valence.axis(),
             arousal=self._arousal.axis(),
@@ -149,7 +150,7 @@ class Journey:
         weight = max(0.0, event.t - self._covered)
         self._covered = self._last = max(self._covered, event.t)
         if event.valence is None or event.arousal is None:
-            self._shares["silent"] += weight
+            self._shares["silent" if event.silent else "no music"] += weight
             return
         if event.quadrant in self._shares:
             self._shares[event.quadrant] += weight
@@ -209,7 +210,7 @@ class Journey:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Mean, deviation and range of valence or arousal over the time that was not silent."""
+    """Mean, deviation and range of valence or arousal over the time that was judged."""
 
     mean: float
     sd: float
@@ -232,10 +233,10 @@ class Moment:
 class Summary:
     """A session in a few figures.
 
-    Times are seconds of stream time; ``quadrants``, ``silent`` and ``moods`` are shares of the
-    judged time in [0, 1]; ``moments`` are in order of time; ``outline`` holds means of
-    ``(valence, arousal)`` over steps of ``outline_step_s`` from ``begin_s`` on, ``None`` where
-    nothing was judged.
+    Times are seconds of stream time; ``quadrants``, ``silent``, ``no_music`` (sound that is none)
+    and ``moods`` are shares of the time heard in [0, 1]; ``moments`` are in order of time;
+    ``outline`` holds means of ``(valence, arousal)`` over steps of ``outline_step_s`` from
+    ``begin_s`` on, ``None`` where nothing was judged.
     """
 
     source: Mapping[str, Any]
@@ -244,6 +245,7 @@ class Summary:
     end_s: float
     quadrants: Mapping[str, float]
     silent: float
+    no_music: float
     moods: Mapping[str, float]
     valence: Axis | None
     arousal: Axis | None
@@ -283,6 +285,7 @@ class Summary:
             "share": {
                 **{name: round(self.quadrants.get(name, 0.0), 4) for name in QUADRANTS},
                 "silent": round(self.silent, 4),
+                "no_music": round(self.no_music, 4),
             },
             "moods": {word: round(share, 4) for word, share in self.moods.items()},
             "valence": axis(self.valence),

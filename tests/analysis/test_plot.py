@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from scripted_session import estimate, silence, start, wander
+from scripted_session import estimate, noise, silence, start, wander
 
 from streamer.analysis import plot
-from streamer.analysis.plot import curve, draw, silences
+from streamer.analysis.plot import curve, draw, unjudged
 from streamer.analysis.recorded import Recording
 from streamer.errors import MissingExtraError, OutputError, StreamerError
 from streamer.events import Estimate, Gap
@@ -55,10 +56,19 @@ def test_a_long_session_is_thinned_and_its_breaks_kept() -> None:
 
 def test_silences_are_found() -> None:
     """A silence reaches from the last music before it to its last estimate; at the end too."""
-    assert silences(session()) == [(19.5, 24.5)]
-    assert silences(session(silent=(50.0, 99.0))) == [(49.5, 60.0)]
-    assert silences(session(silent=(0.0, 3.0))) == [(0.0, 2.5)]
-    assert silences(session(silent=(-1.0, -1.0))) == []
+    assert unjudged(session(), "silence") == [(19.5, 24.5)]
+    assert unjudged(session(silent=(50.0, 99.0)), "silence") == [(49.5, 60.0)]
+    assert unjudged(session(silent=(0.0, 3.0)), "silence") == [(0.0, 2.5)]
+    assert unjudged(session(silent=(-1.0, -1.0)), "silence") == []
+
+
+def test_what_is_no_music_is_another_stretch() -> None:
+    """Speech between music and silence: each has its own stretch."""
+    whole = session(silent=(20.0, 25.0))
+    spoken = [noise(e.t) if 25.0 <= e.t < 30.0 else e for e in whole.estimates]
+    mixed = dataclasses.replace(whole, estimates=tuple(spoken))
+    assert unjudged(mixed, "silence") == [(19.5, 24.5)]
+    assert unjudged(mixed, "no music") == [(24.5, 29.5)]
 
 
 @pytest.mark.parametrize("ending", [".png", ".svg", ".pdf", ".PNG"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import multiprocessing
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from small_network import random_weights, small_config
 
 from streamer import EmotionTracker, Model
 from streamer.annotate.file import (
@@ -28,6 +30,8 @@ from streamer.annotate.library import Outcome, annotate, sound_files
 from streamer.annotate.table import Journal, write_table
 from streamer.annotate.workers import Processes, signals_held
 from streamer.errors import ModelError, OutputError
+from streamer.network.config import MusicConfig
+from streamer.network.model import load_model, save_model
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +151,26 @@ def test_a_timeline_has_the_estimates(library: Path, small_model: Model, job: Jo
         assert estimate.quadrant_p is not None
         assert row["p_sad"] == pytest.approx(estimate.quadrant_p["sad"], abs=2e-5)
         assert row["silent"] is False
+
+
+def test_what_is_no_music_is_a_share_and_a_column(tmp_path: Path) -> None:
+    """A gate that never opens: a share of 1 and no label; the timeline tells how sure it is."""
+    config = small_config()
+    directory = tmp_path / "shut"
+    shut = dataclasses.replace(config, music=MusicConfig(on=1.0, off=1.0))
+    save_model(directory, shut, random_weights(config))
+    sha256 = load_model(directory).config.weights_sha256
+    noise = np.random.default_rng(0).normal(0, 0.1, 32_000)
+    soundfile.write(tmp_path / "noise.wav", noise, 16_000)
+    whole, timeline = (Job(str(directory), sha256, 0.5, many) for many in (False, True))
+    (row,) = annotate_file(str(tmp_path / "noise.wav"), whole).rows
+    assert (row["no_music"], row["silent"], row["happy"]) == (1.0, 0.0, 0.0)
+    assert row["first_mood"] is row["valence_mean"] is None
+    moments = annotate_file(str(tmp_path / "noise.wav"), timeline).rows
+    assert len(moments) == 4
+    for moment in moments:
+        assert moment["valence"] is None
+        assert 0 < moment["music"] < 1
 
 
 def test_silence_and_shortness_give_rows_without_judgement(tmp_path: Path, job: Job) -> None:

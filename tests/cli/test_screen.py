@@ -57,7 +57,7 @@ def test_ten_seconds_at_the_terminal(tmux: Tmux, replay: str, tmp_path: Path) ->
     assert max(after - before for before, after in itertools.pairwise(times)) < 0.6
     figures = json.loads(summary.read_text("utf-8"))
     assert figures["length_s"] == pytest.approx(lines[-1]["t"], abs=0.1)
-    assert set(figures["share"]) == {"happy", "tense", "sad", "calm", "silent"}
+    assert set(figures["share"]) == {"happy", "tense", "sad", "calm", "silent", "no_music"}
 
 
 def test_keys_work_over_the_command_line(tmux: Tmux, replay: str, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import threading
 
 import numpy as np
 import pytest
-from scripted_session import HOP_S, RATE, Script, estimate, silence, start
+from scripted_session import HOP_S, RATE, Script, estimate, noise, silence, start
 
 from streamer.events import End, Gap, Notice
 from streamer.sinks.history import BIN_S, TRAIL_S, History, Snapshot
@@ -76,6 +76,24 @@ def test_silence_shows_at_once_and_music_too() -> None:
     reading = history.snapshot().reading
     assert reading is not None
     assert not reading.silent
+    history.write(noise(0.608))
+    reading = history.snapshot().reading
+    assert reading is not None
+    assert reading.sound == "no music"
+
+
+def test_bins_tell_silence_from_what_is_no_music() -> None:
+    """A bin says which of the two touches it, and neither gives it a value."""
+    history = History(clock=Hand())
+    for event in (silence(0.4), noise(0.9), estimate(1.4), noise(1.45), estimate(1.9)):
+        history.write(event)
+    bins = history.snapshot().bins
+    assert [(each.silent, each.no_music) for each in bins] == [
+        (True, False),
+        (False, True),
+        (False, True),
+    ]
+    assert [each.valence is None for each in bins] == [True, True, False]
 
 
 def test_bins_hold_means_silence_and_gaps() -> None:

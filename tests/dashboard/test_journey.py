@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted_session import estimate, silence, start
+from scripted_session import estimate, noise, silence, start
 
 from streamer.circumplex import mood
 from streamer.events import QUADRANTS, End, Estimate, Event, Gap
@@ -28,6 +28,18 @@ def judged(events: list[Event]) -> Summary:
 
 def at(seconds: np.ndarray, valence: float, arousal: float) -> list[Event]:
     return [estimate(float(t), valence, arousal) for t in seconds]
+
+
+def test_what_is_no_music_has_its_own_share() -> None:
+    """Thirty seconds of music, ten of silence, ten of speech: .6, .2, .2."""
+    events = at(np.arange(STEP, 30.1, STEP), 0.3, -0.3)
+    events += [silence(float(t)) for t in np.arange(30 + STEP, 40.1, STEP)]
+    events += [noise(float(t)) for t in np.arange(40 + STEP, 50.1, STEP)]
+    summary = judged(events)
+    assert summary.silent == pytest.approx(0.2, abs=0.01)
+    assert summary.no_music == pytest.approx(0.2, abs=0.01)
+    assert summary.to_dict()["share"]["no_music"] == round(summary.no_music, 4)
+    assert summary.moods == {"calm": pytest.approx(0.6, abs=0.01)}
 
 
 def test_shares_are_shares_of_time() -> None:

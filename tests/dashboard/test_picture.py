@@ -11,13 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
-from scripted_session import Script, estimate, silence, start
+from scripted_session import Script, estimate, noise, silence, start
 
 from streamer.circumplex import MOODS
 from streamer.dashboard.canvas import Picture
 from streamer.dashboard.closing import closing
 from streamer.dashboard.look import Look
+from streamer.dashboard.panel import headline
 from streamer.dashboard.picture import render
+from streamer.dashboard.timeline import timeline
 from streamer.events import End, Event, Gap, Notice
 from streamer.sinks.history import History, Snapshot
 from streamer.sinks.meter import Level
@@ -212,6 +214,26 @@ def strips(lines: list[str]) -> tuple[list[str], list[str], str]:
         return [line[9:-1] for line in lines[y : y + tall]]
 
     return beside(first), beside(second), lines[-3][9:-1]
+
+
+def test_no_music_is_said_and_not_judged() -> None:
+    """While what is heard is no music the screen says so in words, and shows no numbers."""
+    shown = text(after(estimate(2.5), noise(3.0), level=Level(-30.0, -20.0)))
+    assert " NO MUSIC HEARD " in shown
+    assert "valence  --" in shown
+    assert headline(after(noise(3.0))) == ("no music", None)
+
+
+def test_the_timeline_names_what_is_no_music() -> None:
+    """A minute of speech is shaded and named below, beside a silence that has its own name."""
+    history = History(clock=lambda: 0.0)
+    history.write(start())
+    for half in range(1, 121):
+        event = noise if half < 50 else silence if half < 90 else estimate
+        history.write(event(half / 2))
+    axis = timeline(history.snapshot().bins, 100, 9, 2, PLAIN)[-1]
+    written = "".join(part.text for part in axis)
+    assert written.index("no music") < written.index("silence")
 
 
 def test_the_timeline_shows_gaps_and_silence_where_they_were() -> None:
@@ -510,6 +532,17 @@ def test_the_closing_picture_tells_the_session() -> None:
     assert all(line == line.rstrip() for line in lines)
 
 
+def test_the_closing_picture_has_a_row_for_what_was_no_music() -> None:
+    """Half a minute of music, half of speech: each has its share, silence has none."""
+    history = History(clock=lambda: 0.0)
+    history.write(start())
+    for half in range(1, 121):
+        history.write((estimate if half <= 60 else noise)(half / 2))
+    lines = closing(history.summary(), 100, PLAIN).text()
+    assert any(line.split()[:2] == ["no", "music"] and " 50 %" in line for line in lines)
+    assert not any("silent" in line for line in lines)
+
+
 def test_a_silent_session_closes_without_figures() -> None:
     """Nothing is invented where nothing was heard."""
     history = History(clock=lambda: 0.0)
@@ -517,4 +550,6 @@ def test_a_silent_session_closes_without_figures() -> None:
     history.write(silence(5.5))
     lines = closing(history.summary(), 80, PLAIN).text()
     assert "  silence all the way" in lines
+    history.write(noise(6.0))
+    assert "  no music heard" in closing(history.summary(), 80, PLAIN).text()
     assert not any("%" in line for line in lines)

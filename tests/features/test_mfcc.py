@@ -74,6 +74,45 @@ def test_rows_equal_python_speech_features(music: np.ndarray, energy: bool, fram
         np.testing.assert_allclose(rows, expected, atol=1e-9, rtol=0, err_msg=name)
 
 
+@pytest.mark.parametrize("preemphasis", [0.0, 0.5, 0.97])
+@pytest.mark.parametrize("window", ["hamming", "hann", "boxcar"])
+def test_every_number_of_the_configuration_counts(
+    music: np.ndarray, preemphasis: float, window: str
+) -> None:
+    """Pre-emphasis and window are those that are asked for, each unlike the others."""
+    config = dataclasses.replace(CONFIG, preemphasis=preemphasis, window=window)
+    windows = {"hamming": np.hamming, "hann": np.hanning, "boxcar": np.ones}
+    expected = psf.mfcc(
+        music[:8_000].astype(float),
+        16_000,
+        0.05,
+        0.025,
+        20,
+        24,
+        1024,
+        30.0,
+        8000.0,
+        preemphasis,
+        22,
+        False,
+        windows[window],
+    )[:19]
+    rows = streamed(config, music[:8_000], [1_000])
+    np.testing.assert_allclose(rows, expected, atol=1e-9, rtol=0)
+    others = dataclasses.replace(config, preemphasis=0.7, window="blackman")
+    assert np.abs(streamed(others, music[:8_000], []) - rows).max() > 0.1
+
+
+def test_a_gap_clears_the_history_of_pre_emphasis() -> None:
+    """A gap that ends on the hop grid: before the first frame after it there was nothing."""
+    framing = Framing(CONFIG.frame, CONFIG.hop)
+    _, _, state = framing.cut(np.full(900, 0.5), framing.initial())
+    frames, _, _ = framing.cut(np.full(800, 0.25), framing.skip(300, state))
+    assert len(frames) == 1
+    assert frames[0, 0] == 0
+    assert set(frames[0, 1:]) == {0.25}
+
+
 @given(cuts=st.lists(st.integers(0, 6000), max_size=12), hop=st.integers(100, 1300))
 def test_rows_do_not_depend_on_the_cuts(music: np.ndarray, cuts: list[int], hop: int) -> None:
     """Any partition into blocks gives the same rows to 1e-9, for hops short and long."""

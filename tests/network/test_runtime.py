@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_network import INPUTS, of_another_shape, random_rows
+from small_network import INPUTS, of_another_shape, random_rows, random_weights, small_config
 
+from streamer.network.config import AxisCalibration, Calibration
 from streamer.network.model import Model
 from streamer.network.runtime import LstmState
 
@@ -157,6 +158,23 @@ def test_a_later_frame_changes_no_earlier_output(small_model: Model) -> None:
     assert outputs[:, :31].std() > 1e-3
     np.testing.assert_array_equal(others[:, :31], outputs[:, :31])
     assert np.abs(others[:, 31:] - outputs[:, 31:]).max() > 1e-2
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_estimates_stay_on_the_plane(side: int) -> None:
+    """A calibration that leads beyond the plane's edge ends at it, on either side."""
+    config = small_config()
+    far = AxisCalibration(scale=0.5, offset=1.8 * side, sd_scale=1.0)
+    config = dataclasses.replace(config, calibration=Calibration(far, far))
+    model = Model("far", config, random_weights(config))
+    outputs, _ = model.runtime.forward(random_frames(1), model.runtime.initial())
+    assert set(outputs[..., :2].reshape(-1).tolist()) == {float(side)}
+    near = dataclasses.replace(far, offset=0.6 * side)
+    config = dataclasses.replace(config, calibration=Calibration(near, near))
+    model = Model("near", config, random_weights(config))
+    outputs, _ = model.runtime.forward(random_frames(1), model.runtime.initial())
+    assert (outputs[..., :2] * side > 0).all()
+    assert outputs[..., :2].std() > 1e-3
 
 
 def test_no_frames_give_no_outputs(small_model: Model) -> None:
