@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import itertools
 import json
@@ -19,6 +20,7 @@ import numpy as np
 import pytest
 import soundfile
 from line_schema import agree, emotions, valid_lines
+from small_network import random_weights, small_config
 
 from streamer import EmotionTracker, Estimate, Event, Model, Session
 from streamer.audio.files import FileSource
@@ -27,6 +29,8 @@ from streamer.audio.pcm import PcmSource
 from streamer.audio.resample import Resampled
 from streamer.audio.source import Source
 from streamer.cli.main import main
+from streamer.network.config import MusicConfig
+from streamer.network.model import save_model
 
 RATE = 16_000
 NUMBERS = ("valence", "arousal", "valence_sd", "arousal_sd", "level_db")
@@ -360,3 +364,42 @@ def test_lines_are_written_as_they_are_known(song: Path, model_directory: Path) 
         run.terminate()
         run.communicate()
     assert run.returncode == 143
+
+
+@pytest.fixture
+def shut(tmp_path: Path) -> Path:
+    """A model whose gate never opens."""
+    config = dataclasses.replace(small_config(), music=MusicConfig(on=1.0, off=1.0))
+    save_model(tmp_path / "shut", config, random_weights(config))
+    return tmp_path / "shut"
+
+
+def test_what_is_no_music_is_said_in_each_line(
+    song: Path, shut: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Lines that are neither silent nor judged, and tell how sure it was; an option judges them."""
+    command = ["replay", str(song), "--speed", "max", "--model", str(shut)]
+    assert main(command) == 0
+    withheld = emotions(valid_lines(capfdbinary.readouterr().out))
+    assert len(withheld) == 12
+    for line in withheld:
+        assert (line["silent"], line["valence"], line["mood"]) == (False, None, None)
+        assert 0 < line["music"] < 1
+    assert main([*command, "--judge-everything"]) == 0
+    judged = emotions(valid_lines(capfdbinary.readouterr().out))
+    assert all(line["valence"] is not None for line in judged)
+    assert [line["music"] for line in judged] == [line["music"] for line in withheld]
+
+
+def test_the_floor_of_silence_can_be_set(
+    song: Path, model_directory: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Under --silence everything is silent; a level that is none is refused."""
+    command = ["replay", str(song), "--speed", "max", "--model", str(model_directory)]
+    for floor, silent in (("0", True), ("-119.5", False)):
+        assert main([*command, "--silence", floor]) == 0
+        lines = emotions(valid_lines(capfdbinary.readouterr().out))
+        assert {line["silent"] for line in lines} == {silent}
+    for floor in ("1", "-121", "loud", "nan"):
+        assert main([*command, "--silence", floor]) == 2
+        assert "--silence" in capfdbinary.readouterr().err.decode()
