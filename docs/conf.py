@@ -40,8 +40,6 @@ html_theme = "furo"
 html_title = f"streamer {release}"
 html_copy_source = False
 html_show_sphinx = False
-#: Pictures of the README, shown here too.
-html_extra_path: list[str] = []
 exclude_patterns = ["_build"]
 # An option is `--speed`, not a dash and "speed".
 smartquotes = False
@@ -49,7 +47,10 @@ smartquotes = False
 default_role = "code"
 myst_heading_anchors = 3
 nitpicky = False
-suppress_warnings = ["myst.header"]  # a page may begin a passage at the level that it needs
+suppress_warnings = [
+    "myst.header",  # a page may begin a passage at the level that it needs
+    "misc.highlighting_failure",  # Pygments knows no CSV; the tests read every block
+]
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": False}

@@ -20,7 +20,7 @@ from environment import ROOT, prepare
 def main() -> int:
     """Run pytest; its exit code."""
     python = prepare("test")
-    apart = ("live", "wheel", "cluster", "docs", "browser")
+    apart = ("live", "wheel", "cluster", "docs", "browser", "slow")
     arguments = sys.argv[1:] or ["-m", " and ".join(f"not {marker}" for marker in apart)]
     # One thread a library: the tests run beside each other, not beside themselves.
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}

@@ -253,6 +253,17 @@ def test_every_extra_that_is_named_exists() -> None:
     assert named <= set(declared["optional-dependencies"])
 
 
+def test_every_path_that_is_named_exists() -> None:
+    """A file or folder of the repository that a sentence names is there."""
+    paths = {
+        span
+        for span in SPANS
+        if re.fullmatch(r"(streamer|tests|examples|models|makers|docs|\.ci)/[\w./-]*", span)
+    }
+    assert len(paths) > 20
+    assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
+
+
 def _anchors(whole: str) -> set[str]:
     """The headings of a document as the repository's host and MyST name them in links."""
     headings = re.findall(r"^#+ (.*)$", _FENCED.sub("", whole), re.MULTILINE)
@@ -338,36 +349,57 @@ def test_the_python_that_is_not_run_can_be() -> None:
         exec(compile(tree, name, "exec"), {})
 
 
+def in_a_shell(document: str, begins: tuple[str, ...], folder: Path) -> list[list[str]]:
+    """Run those shell blocks of a page that begin so, in order; the lines that each printed."""
+    (folder / "examples").symlink_to(ROOT / "examples")
+    programs = folder / "bin"
+    programs.mkdir()
+    for name, arguments in (("streamer", "-m streamer"), ("python3", "")):
+        program = programs / name
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments} "$@"\n')
+        program.chmod(0o755)
+    printed = []
+    for name, kind, text in BLOCKS:
+        if (name, kind) == (document, "sh") and text.startswith(begins):
+            done = subprocess.run(
+                ["sh", "-e", "-c", text],
+                cwd=folder,
+                env=os.environ | {"PATH": f"{programs}:{os.environ['PATH']}"},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, (text, done.stderr)
+            printed.append(done.stdout.splitlines())
+    return printed
+
+
 @pytest.mark.docs
 def test_the_tutorial_runs_as_it_stands(tmp_path: Path) -> None:
     """Its program and the commands that need no sound card, in a shell, with the shipped model."""
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
-    program = tmp_path / "bin" / "streamer"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m streamer "$@"\n')
-    program.chmod(0o755)
-    blocks = [(kind, text) for name, kind, text in BLOCKS if name == "docs/tutorial.md"]
-    (lamp,) = (text for kind, text in blocks if kind == "python")
+    (lamp,) = (
+        text for name, kind, text in BLOCKS if (name, kind) == ("docs/tutorial.md", "python")
+    )
     (tmp_path / "lamp.py").write_text(lamp)
-    shown = []
-    for kind, text in blocks:
-        if kind != "sh" or not text.startswith("streamer replay"):
-            continue
-        done = subprocess.run(
-            ["sh", "-e", "-c", text],
-            cwd=tmp_path,
-            env=os.environ | {"PATH": f"{program.parent}:{os.environ['PATH']}"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert (done.returncode, done.stderr) == (0, ""), text
-        shown.append(done.stdout.splitlines())
-    first, colours = shown
+    first, colours = in_a_shell("docs/tutorial.md", ("streamer replay",), tmp_path)
     assert json.loads(first[0])["type"] == "start"
     lamps = [line for line in colours if re.fullmatch(r"lamp( +\d+){3}", line)]
     assert len(lamps) == len(colours) >= 79
     assert len(set(lamps)) > 40
+
+
+@pytest.mark.docs
+def test_the_worked_example_of_training_runs_as_it_stands(tmp_path: Path) -> None:
+    """Songs are made, judged fold by fold and learnt from, and the model tracks the clip."""
+    begins = ("python3 examples/own_annotations.py", "streamer train my-data --set")
+    printed = in_a_shell("docs/training.md", begins, tmp_path)
+    assert [len(lines) > 10 for lines in printed] == [True, True]
+    assert "24 songs in my-data" in printed[0]
+    metrics = json.loads((tmp_path / "figures" / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["five_fold"]["songs"] == 24
+    lines = [json.loads(line) for line in (tmp_path / "mine.jsonl").read_text().splitlines()]
+    assert [line["model"] for line in lines[:1]] == ["my-model"]
+    assert lines[-1]["estimates"] == 80
 
 
 @pytest.mark.docs

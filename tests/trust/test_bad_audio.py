@@ -17,6 +17,7 @@ from sound_seeds import SEEDS, mutant, seeds
 from streamer.cli.main import main
 
 
+@pytest.mark.slow
 def test_hundreds_of_spoilt_files(tmp_path: Path) -> None:
     """Each ends with exit code 0, or 1 and a sentence, in bounded time and memory; no NaN."""
     found = campaign(range(100_000, 100_400), tmp_path)

@@ -13,6 +13,7 @@ import pytest
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 
 
+@pytest.mark.slow
 def test_a_dozen_random_moments(tmp_path: Path) -> None:
     """``live``, ``replay`` and ``annotate``, three signals: valid lines, a WAV, the same table."""
     from kills import campaign

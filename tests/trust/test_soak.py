@@ -17,6 +17,7 @@ from streamer.audio.ring import Block
 from streamer.audio.source import Lost, Remark
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rough", [False, True])
 def test_minutes_of_everything(small_model: Model, rough: bool) -> None:
     """Six minutes as one stream: no gap, all finite, memory within a few megabytes.
@@ -79,6 +80,7 @@ class Intermittent:
             self._world.open.discard(self)
 
 
+@pytest.mark.slow
 def test_a_device_that_comes_and_goes_a_hundred_times() -> None:
     """A hundred absences are a hundred losses; time stays the clock's; nothing is left open."""
     world = Intermittent()
