@@ -111,7 +111,7 @@ def draw_panel(
 
 
 def headline(snapshot: Snapshot) -> tuple[str, str | None]:
-    """The word in large type, and the quadrant whose colour it has."""
+    """The word in large type, and the quadrant that it is in, where there is one."""
     reading = snapshot.reading
     if reading is None:
         return ("waiting" if snapshot.level is None else "listening"), None
@@ -120,14 +120,19 @@ def headline(snapshot: Snapshot) -> tuple[str, str | None]:
     return reading.mood, reading.quadrant if reading.mood != "neutral" else None
 
 
+def tint(snapshot: Snapshot, look: Look) -> Style:
+    """The style of a word: the colour of the place that it was read at."""
+    reading = snapshot.reading
+    assert reading is not None, "a word is read"
+    return look.tint(reading.valence or 0.0, reading.arousal or 0.0, bold=True)
+
+
 def _word(
     canvas: Canvas, left: int, y: int, width: int, rows: int, snapshot: Snapshot, look: Look
 ) -> int:
     word, quadrant = headline(snapshot)
-    if quadrant is not None:
-        ink = look.ink(quadrant, bold=True)
-    else:
-        ink = BOLD if word == "neutral" else DIM
+    plain = BOLD if word == "neutral" else DIM
+    ink = plain if quadrant is None else tint(snapshot, look)
     if rows < LARGE:
         canvas.write(left, y, word.upper(), ink, limit=width)
     elif not look.unicode or not write_large(

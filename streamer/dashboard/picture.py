@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from streamer.dashboard.canvas import Canvas, Picture, heard_name, shorten, tame
 from streamer.dashboard.look import BOLD, DIM, PLAIN, Look
-from streamer.dashboard.panel import draw_panel, headline, line
+from streamer.dashboard.panel import draw_panel, headline, line, tint
 from streamer.dashboard.plane import draw_plane
 from streamer.dashboard.timeline import clock, timeline
 from streamer.sinks.history import Snapshot
@@ -163,7 +163,7 @@ def _length(snapshot: Snapshot) -> float | None:
 def _one_line(canvas: Canvas, snapshot: Snapshot, look: Look) -> None:
     """The word, the numbers, the level, the time: as much of it as there is room for."""
     word, quadrant = headline(snapshot)
-    ink = BOLD if quadrant is None else look.ink(quadrant, bold=True)
+    ink = BOLD if quadrant is None else tint(snapshot, look)
     reading, level = snapshot.reading, snapshot.level
     parts = [(word.ljust(9) if canvas.width >= 24 else word, ink)]
     if snapshot.gaps and snapshot.last_gap is not None:

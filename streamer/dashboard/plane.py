@@ -6,7 +6,6 @@ around it one and two of its deviations, the trail the last ten seconds. Nothing
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 
@@ -14,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.style import Style
 
-from streamer.circumplex import MOODS, quadrant
+from streamer.circumplex import MOODS
 from streamer.dashboard.canvas import Canvas
-from streamer.dashboard.look import DIM, PLAIN, Look
-from streamer.events import QUADRANTS, Estimate
+from streamer.dashboard.look import DIM, Look
+from streamer.events import Estimate
 from streamer.sinks.history import TRAIL_S, Snapshot
 
 #: The bit of each dot in a cell of braille, by row and column (Unicode, block 2800).
@@ -119,18 +118,18 @@ def draw_plane(
     if width < 5 or height < 3:
         return
     estimate = snapshot.latest
-    inks, marks = _inks(look), "" if look.unicode else _ASCII
+    marks = "" if look.unicode else _ASCII
 
     def ink(rank: int, x: int, y: int) -> Style:
-        name = quadrant((x + 0.5) / width - 0.5, 0.5 - (y + 0.5) / height)
-        return inks[name][rank]
+        return _ink(look, rank, 2 * (x + 0.5) / width - 1, 1 - 2 * (y + 0.5) / height)
 
     # From the ground up: axes, the glow, words that stay readable on it, the trail, the point.
     _axes(canvas, left, top, width, height, look)
-    if estimate is not None and estimate.valence is not None:
+    if estimate is not None and estimate.valence is not None and estimate.arousal is not None:
         glow = Dots(width, height)
         _glow(glow, estimate)
-        glow.paint(canvas, left, top, ink, ascii_marks=marks)
+        around = _ink(look, _GLOW, estimate.valence, estimate.arousal)
+        glow.paint(canvas, left, top, lambda *_: around, ascii_marks=marks)
     _names(canvas, left, top, width, height, estimate, look)
     if width >= _RING_WIDTH and height >= _RING_HEIGHT:
         reading = snapshot.reading
@@ -142,21 +141,11 @@ def draw_plane(
     path.paint(canvas, left, top, ink, ascii_marks=marks)
 
 
-@functools.cache
-def _inks(look: Look) -> dict[str, tuple[Style, ...]]:
-    """The style of each rank in each quadrant: colour says where, brightness says when."""
-    return {
-        name: (
-            PLAIN,
-            look.ink(name, dim=True),
-            DIM,
-            look.ink(name),
-            look.ink(name, bold=True),
-            look.ink(name, bold=True),
-            look.ink(name, bold=True),
-        )
-        for name in QUADRANTS
-    }
+def _ink(look: Look, rank: int, valence: float, arousal: float) -> Style:
+    """The style of a rank at a place: colour says where, brightness says when."""
+    if rank == _OLDEST:
+        return DIM
+    return look.tint(valence, arousal, bold=rank > _OLD, dim=rank == _GLOW)
 
 
 def place(valence: float, arousal: float, dots: Dots) -> tuple[float, float]:
@@ -228,7 +217,7 @@ def _ring(
         x = left + (valence + 1) / 2 * (width - 1) - (len(word) - 1) / 2
         y = top + (1 - arousal) / 2 * (height - 1)
         x = max(left, min(left + width - len(word), round(x)))
-        ink = look.ink(quadrant(valence, arousal), bold=True) if word == mood else DIM
+        ink = look.tint(valence, arousal, bold=True) if word == mood else DIM
         canvas.write(int(x), round(y), word, ink)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import itertools
+from itertools import product
 
 import numpy as np
 import pytest
 from rich.console import Console
 from scripted_session import Script, start
 
-from streamer.circumplex import MOODS
+from streamer.circumplex import MOODS, colour, hex_colour
 from streamer.dashboard.look import INKS, Look
 from streamer.dashboard.panel import LARGE, LONGEST, large
 from streamer.dashboard.picture import render
@@ -63,6 +64,18 @@ def test_inks_read_on_black_and_on_white(name: str) -> None:
     luminance = float(linear(INKS[name][0]) @ [0.2126, 0.7152, 0.0722])
     assert (luminance + 0.05) / 0.05 >= 3
     assert 1.05 / (luminance + 0.05) >= 3
+
+
+@pytest.mark.parametrize("place", [*product((-1.0, -0.5, 0.0, 0.5, 1.0), repeat=2), (0.1, 0.0)])
+def test_every_place_reads_on_black_and_on_white(place: tuple[float, float]) -> None:
+    """The one table of colours has the contrast of the inks, wherever the music is."""
+    code = hex_colour(*colour(*place))
+    luminance = float(linear(code) @ [0.2126, 0.7152, 0.0722])
+    assert (luminance + 0.05) / 0.05 >= 3
+    assert 1.05 / (luminance + 0.05) >= 3
+    shown = Look().tint(*place).color
+    assert shown is not None
+    assert shown.name == code
 
 
 @pytest.mark.parametrize("vision", SIMULATIONS)
