@@ -9,7 +9,8 @@ from contextlib import closing
 
 from streamer import EmotionTracker, Estimate, load_model
 from streamer.audio.files import FileSource
-from streamer.audio.resample import Heard, Resampled, Skipped
+from streamer.audio.resample import Resampled, Skipped
+from streamer.audio.source import Remark
 
 
 def show(estimate: Estimate) -> None:
@@ -26,8 +27,10 @@ def show(estimate: Estimate) -> None:
 tracker = EmotionTracker(load_model(sys.argv[2] if len(sys.argv) > 2 else None), interval=0.5)
 with closing(FileSource(sys.argv[1])) as source:
     for piece in Resampled(source, tracker.sample_rate):
-        if isinstance(piece, Heard):
-            for estimate in tracker.push(piece.samples):
-                show(estimate)
-        elif isinstance(piece, Skipped):
+        if isinstance(piece, Skipped):
             tracker.skip(piece.samples)  # what was lost moves the clock on
+        elif isinstance(piece, Remark):
+            print(piece.message, file=sys.stderr)
+        else:
+            for estimate in tracker.push(piece):
+                show(estimate)

@@ -5,7 +5,6 @@ Every song is judged by the network of the fold that held it out, as in ``crossv
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.network.model import load_model
+from streamer.processes import cores
 from streamer.tracker import EmotionTracker
 from streamer.training.dataset import Clip
 from streamer.training.distortion import CONDITIONS, applause, speech
@@ -49,7 +49,7 @@ def robustness(clips: Sequence[Clip], out: Path, seed: int) -> Figures:
     for fold, outside in held_out(clips):
         directory = out / f"seed-{seed}" / f"fold-{fold}"
         tasks = [(directory, clip) for clip in outside[::EVERY]]
-        with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
             for conditions in pool.map(_under_conditions, tasks, chunksize=8):
                 for name, one in conditions.items():
                     heard[name].append(one)

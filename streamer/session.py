@@ -231,7 +231,8 @@ class Session:
             try:
                 self._listen()
             except Stopped:
-                pass
+                for rest in self._source.rest():  # a loss that was not over is one all the same
+                    self._take(rest)
             except (BrokenPipeError, Abandoned):
                 raise
             except BaseException:
@@ -255,10 +256,14 @@ class Session:
                 self._delivery.write(Notice(self._tracker.t, "a new song: judged afresh"))
             if isinstance(piece, Remark):
                 self._delivery.write(Notice(self._tracker.t, piece.message))
-            elif isinstance(piece, Skipped):
-                self._skip(piece)
             else:
-                self._hear(piece.samples[: self._left()])
+                self._take(piece)
+
+    def _take(self, piece: Samples | Skipped) -> None:
+        if isinstance(piece, Skipped):
+            self._skip(piece)
+        else:
+            self._hear(piece[: max(0, self._left())])
 
     def _left(self) -> int:
         """Samples left of the duration, at the model's rate."""

@@ -11,7 +11,7 @@ import pytest
 
 from streamer import EmotionTracker, load_model
 from streamer.audio.files import FileSource
-from streamer.audio.resample import Heard, Resampled
+from streamer.audio.resample import Resampled
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
@@ -35,7 +35,7 @@ def means(clip: Path) -> dict[str, tuple[float, float]]:
     """Mean valence and arousal of each section from its fourth second on."""
     tracker = EmotionTracker(load_model(), interval=0.5)
     source = Resampled(FileSource(clip), tracker.sample_rate)
-    heard = [e for piece in source if isinstance(piece, Heard) for e in tracker.push(piece.samples)]
+    heard = [e for piece in source if isinstance(piece, np.ndarray) for e in tracker.push(piece)]
     found = {}
     for name, begin, end in sections():
         inside = [(e.valence, e.arousal) for e in heard if begin + 3 < e.t <= end]

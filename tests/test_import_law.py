@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Folders and modules from the ground to the roof: each imports from floors below it, and never
 #: sideways. ``import streamer`` (for its version) is free to all.
 FLOORS = (
-    ("errors", "events", "records"),
+    ("errors", "events", "processes", "records"),
     ("audio",),
     ("features",),
     ("network",),
@@ -48,6 +48,7 @@ HOMES = {
     "torch": ("training/", "network/hybrid.py", "bench/"),
     "sklearn": ("training/",),
     "sounddevice": ("audio/",),
+    "av": ("audio/decoder.py",),
     "rich": ("dashboard/", "cli/", "bench/dashboard.py"),
     "matplotlib": ("analysis/",),
     "click": ("cli/",),
@@ -172,7 +173,7 @@ def at_module_level(tree: ast.Module) -> Iterator[str]:
 def test_what_is_optional_is_imported_where_it_is_used() -> None:
     """No file needs an extra or a sound card to be imported; training's may need torch."""
     optional = {"matplotlib", "onnx", "onnxruntime", "pyarrow", "distributed", "pythonosc"}
-    optional |= {"paho", "pylsl", "sklearn", "sounddevice", "websockets"}
+    optional |= {"av", "paho", "pylsl", "sklearn", "sounddevice", "websockets"}
     for path, tree in sources().items():
         needed = {name.split(".")[0] for name in at_module_level(tree)}
         assert not needed & optional, path

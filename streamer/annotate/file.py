@@ -76,11 +76,15 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """What came of a file: its rows, or the problem that left it without; and any remarks."""
+    """What came of a file: its rows, or the problem that left it without; and any remarks.
+
+    ``partial``: the rows cover only a part of its sound.
+    """
 
     rows: tuple[Row, ...] = ()
     problem: str | None = None
     remarks: tuple[str, ...] = ()
+    partial: bool = False
 
 
 def annotate_file(path: str, job: Job) -> Annotation:
@@ -99,12 +103,12 @@ def annotate_file(path: str, job: Job) -> Annotation:
     except Exception as error:  # one odd file must not end a night's work
         return Annotation(problem=f"{path}: unexpected {type(error).__name__}: {error}")
     # Without the path, which another machine may know by another name.
-    remarks = tuple(remark.removeprefix(f"{path} ") for remark in heard.remarks)
+    remarks = tuple(remark.removeprefix(path).lstrip(": ") for remark in heard.remarks)
     if job.timeline:
         rows = tuple(_moment(estimate) for estimate in heard.estimates)
     else:
         rows = (_whole(heard, end, "; ".join(remarks) or None),)
-    return Annotation(rows, remarks=remarks)
+    return Annotation(rows, remarks=remarks, partial=source.incomplete)
 
 
 @lru_cache(maxsize=1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import mimetypes
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +18,18 @@ from streamer.annotate.table import Journal, Stamp, check_table, write_table
 ENDINGS = frozenset(
     f".{ending}"
     for ending in (
-        *("wav", "flac", "ogg", "oga", "opus", "mp3", "aif", "aiff", "aifc"),
-        *("au", "snd", "caf", "w64", "rf64"),
+        *("wav", "wave", "bwf", "w64", "rf64", "flac", "ogg", "oga", "opus", "spx"),
+        *("mp3", "mp2", "aif", "aiff", "aifc", "au", "snd", "caf", "voc"),
+        # What a decoder reads.
+        *("m4a", "m4b", "m4r", "aac", "wma", "mka", "weba", "ac3", "eac3", "dts"),
+        *("ape", "wv", "tta", "tak", "mpc", "dsf", "amr", "ra"),
     )
+)
+#: Endings of sound that nobody but its maker's programs reads.
+_CLOSED = frozenset({".m4p", ".aa", ".aax", ".dff", ".shn", ".ofr", ".la", ".mqa"})
+#: Endings that the system takes for sound, of lists and notes that hold none.
+_SILENT = frozenset(
+    {".m3u", ".m3u8", ".pls", ".ram", ".mid", ".midi", ".kar", ".rmi", ".mod", ".xm", ".s3m", ".it"}
 )
 
 
@@ -48,24 +59,74 @@ class Outcome:
     partial: int
 
 
-def sound_files(paths: Sequence[Path]) -> list[Path]:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search for sound files came to.
+
+    ``files`` to be read; ``left_out``: how many files of each ending look like sound, and cannot be
+    read; ``closed``: folders that could not be entered, and why.
+    """
+
+    files: list[Path]
+    left_out: Counter[str]
+    closed: dict[Path, str]
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing that looks like sound was passed over."""
+        return not (self.left_out or self.closed)
+
+    def passed_over(self) -> str:
+        """What was passed over, in words."""
+        endings = [f"{count} {ending}" for ending, count in sorted(self.left_out.items())]
+        parts = [f"left out {', '.join(endings)}: nothing here reads these"] if endings else []
+        parts += [f"cannot enter {folder}: {why}" for folder, why in self.closed.items()]
+        return "; ".join(parts)
+
+
+def sound_files(paths: Sequence[Path]) -> Found:
     """The files among ``paths``, and those with an audio ending in the folders, at any depth.
 
-    In the given order, folders sorted by name; each once; hidden ones are left out.
+    In the given order, folders sorted by name; each once; hidden ones are left out. Linked folders
+    are entered, each folder once.
     """
-    found: dict[Path, None] = {}
+    found = Found([], Counter(), {})
+    files: dict[Path, None] = {}
+    entered: set[tuple[int, int]] = set()
+
+    def note(error: OSError) -> None:
+        found.closed[Path(error.filename)] = error.strerror or str(error)
+
     for path in paths:
         if not path.is_dir():
-            found[path] = None
+            files[path] = None
             continue
-        for folder, folders, names in os.walk(path):
+        for folder, folders, names in os.walk(path, onerror=note, followlinks=True):
+            status = Path(folder).stat()
+            # A link may lead back to a folder above it.
+            known = (status.st_dev, status.st_ino) in entered
+            entered.add((status.st_dev, status.st_ino))
+            if known:
+                folders.clear()
+                continue
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(names):
                 file = Path(folder, name)
-                audio = file.suffix.lower() in ENDINGS and not name.startswith(".")
-                if audio and file.is_file():  # a pipe of that name would be waited for
-                    found[file] = None
-    return list(found)
+                ending = file.suffix.lower()
+                if name.startswith(".") or not _looks_like_sound(ending):
+                    continue
+                if ending not in ENDINGS:
+                    found.left_out[ending] += 1
+                elif file.is_file() or file.is_symlink():  # a pipe of that name would be waited for
+                    files[file] = None
+    found.files.extend(files)
+    return found
+
+
+def _looks_like_sound(ending: str) -> bool:
+    kind, _ = mimetypes.guess_type(f"file{ending}")
+    audio = kind is not None and kind.startswith("audio/") and ending not in _SILENT
+    return ending in ENDINGS or ending in _CLOSED or audio
 
 
 def annotate(

@@ -164,6 +164,7 @@ class Journal:
             "size": stamp[0],
             "mtime_ns": stamp[1],
             "remarks": annotation.remarks,
+            "partial": annotation.partial,
             "rows": annotation.rows,
         }
         self._note(record, self._file.seek(0, os.SEEK_END))
@@ -176,10 +177,16 @@ class Journal:
 
     def close(self, *, remove: bool = False) -> None:
         """Let the journal go; ``remove`` it where its rows have reached their table."""
-        if remove:
-            self.path.unlink(missing_ok=True)
+        try:
+            if remove:
+                self.path.unlink(missing_ok=True)
+                remove = False
+        except PermissionError:  # Windows removes no file that is open
+            pass
         with contextlib.suppress(OSError):  # a full disk: `add` has told of it
             self._file.close()
+        if remove:
+            self.path.unlink(missing_ok=True)
 
     def _read(self, header: dict[str, Any]) -> None:
         end = 0
@@ -210,7 +217,7 @@ class Journal:
 
     def _note(self, record: dict[str, Any], place: int) -> None:
         stamp = (record["size"], record["mtime_ns"])
-        self._entries[record["path"]] = _Entry(stamp, place, bool(record["remarks"]))
+        self._entries[record["path"]] = _Entry(stamp, place, bool(record["partial"]))
 
     def _append(self, record: dict[str, Any]) -> None:
         # One write a line: what is torn can only be the last.

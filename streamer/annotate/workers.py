@@ -14,29 +14,15 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from streamer.annotate.file import Annotation, Job, annotate_file, model_of
 from streamer.errors import MissingExtraError, StreamerError
+from streamer.processes import ONE_THREAD
 
-#: Each worker is one thread: more would fight over the cores.
-_PINNED = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 #: A file whose worker died is tried once more: another program may have taken its memory.
 _TRIES = 2
 _ENDINGS = (signal.SIGINT, signal.SIGTERM)
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @dataclass(slots=True)
@@ -73,11 +59,11 @@ class Processes:
                     busy[worker.connection] = worker
                     with contextlib.suppress(OSError):  # dead already: `wait` finds it out
                         worker.connection.send(worker.path)
-                for connection in wait(list(busy)):
-                    assert isinstance(connection, Connection)
-                    worker = busy.pop(connection)
+                for ready in wait(list(busy)):
+                    # Of the system's own kind: Windows has another one than `Connection`.
+                    worker = busy.pop(cast("Connection", ready))
                     try:
-                        done: Annotation | Exception = connection.recv()
+                        done: Annotation | Exception = worker.connection.recv()
                     except (EOFError, OSError):
                         deaths[worker.path] += 1
                         if deaths[worker.path] < _TRIES:
@@ -99,8 +85,8 @@ class Processes:
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, self._job), daemon=True)
         # A library reads these when it is imported: they must be there before the worker starts.
-        before = {name: os.environ.get(name) for name in _PINNED}
-        os.environ.update(dict.fromkeys(_PINNED, "1"))
+        before = {name: os.environ.get(name) for name in ONE_THREAD}
+        os.environ.update(ONE_THREAD)
         try:
             with signals_held():
                 process.start()

@@ -8,7 +8,7 @@ the terminal. :mod:`streamer.audio.microphone` starts it, kills it and starts it
 
 Threads: PortAudio's callback fills the ring; the main thread empties it into the pipe; one opens
 the device, which may take for ever; one ends the process when standard input closes, that is when
-the listening process is gone.
+the listening process is gone; and one, for "monitor", sees when the default output is another.
 """
 
 from __future__ import annotations
@@ -19,46 +19,124 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from typing import BinaryIO
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, BinaryIO, Protocol
 
-from streamer.audio import (
-    link,
-    portaudio,
-)
+from streamer.audio import devices, link, parec, portaudio
 from streamer.audio.devices import Input
+from streamer.audio.ring import Ring
+from streamer.audio.source import Downmix
 from streamer.errors import StreamerError
 
 #: Longest silence on the pipe.
 TICK_S = 0.25
+#: PortAudio's names for whatever source is the sound server's default.
+_DOORS = ("default", "pulse")
+#: How often the sound server is asked which output is the default one.
+_LOOK_S = 2.0
 
 
-def pump(stream: portaudio.Stream, send: Callable[[link.Message], None]) -> None:
+class Stream(Protocol):
+    """An open input: what it says of itself, and the ring that it fills until it has ended."""
+
+    name: str
+    rate: int
+    channels: int
+    block_s: float
+    ended: bool
+    ring: Ring
+    downmix: Downmix
+
+    @property
+    def clock(self) -> str:
+        """What capture times are taken from."""
+
+
+def open_input(
+    sounddevice: Any,
+    wanted: str | int | None,
+    rate: int | None = None,
+    picked: Sequence[int] = (),
+    *,
+    again: bool = False,
+) -> Stream:
+    """Open the input that ``wanted`` means; with ``again`` it is the whole name of a lost one.
+
+    A sound server's source of many channels, or of channels whose place it does not know, is
+    recorded by the server's own program: through PortAudio the server would mix them by place.
+    That holds for the default source behind PortAudio's "default" and "pulse", too.
+    """
+    found = portaudio.inputs(sounddevice)
+    if again:
+        device = devices.find_again(str(wanted), found)
+    else:
+        device = portaudio.choose_input(wanted, found)
+    source = device
+    if device.name in _DOORS:
+        name = devices.default_source()
+        source = next((each for each in found if each.index is None and each.name == name), device)
+    many = source.numbered or source.channels > 2
+    if source.index is None and many and (program := parec.program()) is not None:
+        return parec.Stream(program, source, rate, picked)
+    return portaudio.Stream(sounddevice, device, found, rate, picked)
+
+
+def pump(stream: Stream, send: Callable[[link.Message], None]) -> None:
     """Pass on what the callback delivers until the stream ends."""
     told = portaudio.BY_ENTRY
     while not stream.ended:
         if not stream.ring.wait(TICK_S):
             send(link.Tick())
-        clock = portaudio.BY_PORTAUDIO if stream.callback.advances else portaudio.BY_ENTRY
-        if clock != told:
+        if (clock := stream.clock) != told:
             told = clock
             send(link.Clocked(clock))
         while (message := stream.ring.read()) is not None:
             send(message)
+        if (news := stream.downmix.news()) is not None:
+            send(link.Told(f"{stream.name}: {news}"))
     while (message := stream.ring.read()) is not None:
         send(message)
     send(link.Failed(f"{stream.name} stopped delivering"))
 
 
 def _send_to(pipe: BinaryIO) -> Callable[[link.Message], None]:
+    turn = threading.Lock()
+
     def send(message: link.Message) -> None:
-        try:
-            pipe.write(link.pack(message))
-            pipe.flush()
-        except OSError:
-            os._exit(0)  # nobody listens any more
+        with turn:
+            try:
+                pipe.write(link.pack(message))
+                pipe.flush()
+            except OSError:
+                os._exit(0)  # nobody listens any more
 
     return send
+
+
+def _own_pipe() -> BinaryIO:
+    """Standard output for the messages alone: what C libraries print there goes nowhere."""
+    pipe = os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+    return pipe
+
+
+def follow(
+    send: Callable[[link.Message], None], ask: Callable[[], str | None], wait: Callable[[], object]
+) -> None:
+    """Tell each time that another source is the one of what the computer plays.
+
+    ``ask`` gives the source's name, ``None`` where nobody knows; ``wait`` lies between two looks.
+    """
+    before = ask()
+    while True:
+        wait()
+        now = ask()
+        if now is not None and now != before:
+            send(link.Moved(now))
+            before = now
 
 
 def _exit_with_parent() -> None:
@@ -67,14 +145,18 @@ def _exit_with_parent() -> None:
 
 
 def main(request: str) -> None:
-    """Do what ``request`` says (JSON: ``list``, or ``device`` and ``rate``), until killed."""
+    """Do what ``request`` says, until killed.
+
+    JSON: ``list``, or ``device`` and ``rate``; with ``again`` the device is one that was lost, and
+    with ``channels`` these alone are heard.
+    """
     # The listening process decides what a Ctrl-C in the terminal means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
-    send = _send_to(sys.stdout.buffer)
+    send = _send_to(_own_pipe())
     asked = json.loads(request)
     done = threading.Event()
-    result: list[portaudio.Stream | list[Input] | str] = []
+    result: list[Stream | list[Input] | str] = []
 
     def work() -> None:
         try:
@@ -82,7 +164,14 @@ def main(request: str) -> None:
             if asked.get("list"):
                 result.append(portaudio.inputs(sounddevice))
             else:
-                result.append(portaudio.Stream(sounddevice, asked["device"], asked["rate"]))
+                stream = open_input(
+                    sounddevice,
+                    asked["device"],
+                    asked["rate"],
+                    asked.get("channels", ()),
+                    again=asked.get("again", False),
+                )
+                result.append(stream)
         except StreamerError as error:
             result.append(str(error))
         except Exception as error:  # PortAudio's own, of many kinds: for a person to read
@@ -99,6 +188,9 @@ def main(request: str) -> None:
         send(link.Listed([dataclasses.asdict(each) for each in found]))
     else:
         send(link.Opened(found.name, found.rate, found.channels, found.block_s, portaudio.BY_ENTRY))
+        if devices.means_monitor(asked["device"]):
+            looking = (send, devices.default_monitor, lambda: time.sleep(_LOOK_S))
+            threading.Thread(target=follow, args=looking, daemon=True).start()
         pump(found, send)
     os._exit(0)  # without PortAudio's own ending, which may hang
 

@@ -7,6 +7,8 @@ opens; their own names, monitors of outputs above all, come from ``pactl``.
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -19,7 +21,10 @@ _TIMEOUT_S = 3.0
 
 
 def _pactl(*words: str) -> str:
-    """What ``pactl`` prints; nothing where it is absent, fails, or its server does not answer."""
+    """What ``pactl`` prints, in English whatever the desktop's language.
+
+    Nothing where it is absent, fails, or its server does not answer.
+    """
     program = shutil.which("pactl")
     if program is None:
         return ""
@@ -27,7 +32,9 @@ def _pactl(*words: str) -> str:
         done = subprocess.run(
             [program, *words],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
+            env={**os.environ, "LC_ALL": "C.UTF-8", "LANGUAGE": ""},
             timeout=_TIMEOUT_S,
             check=False,
             stdin=subprocess.DEVNULL,
@@ -37,30 +44,58 @@ def _pactl(*words: str) -> str:
     return done.stdout if done.returncode == 0 else ""
 
 
-def pulse_sources() -> list[tuple[str, int, int]]:
-    """Each source's name, channels and rate in Hz, in the server's order."""
-    found = []
-    for line in _pactl("list", "short", "sources").splitlines():
-        # 0 \t music.monitor \t module-null-sink.c \t s16le 2ch 44100Hz \t RUNNING
-        fields = line.split("\t")
-        if len(fields) < 4:
-            continue
-        channels = rate = 0
-        for word in fields[3].split():
-            if word.endswith("ch") and word[:-2].isdigit():
-                channels = int(word[:-2])
-            elif word.endswith("Hz") and word[:-2].isdigit():
-                rate = int(word[:-2])
-        found.append((fields[1], channels, rate))
+@dataclass(frozen=True, slots=True)
+class PulseSource:
+    """A source of the sound server: its name, channels and rate in Hz.
+
+    ``numbered``: the server does not know where its channels stand (aux0, aux1, ...), as with
+    interfaces for studios.
+    """
+
+    name: str
+    channels: int
+    rate: int
+    numbered: bool
+
+
+_SAMPLES = re.compile(r"(\d+)ch (\d+)Hz$")
+
+
+def pulse_sources() -> list[PulseSource]:
+    """The sound server's sources, in its order."""
+    found: list[PulseSource] = []
+    for record in _pactl("list", "sources").split("\n\n"):
+        # Lines such as "Name: music.monitor", "Sample Specification: s16le 2ch 44100Hz",
+        # "Channel Map: front-left,front-right".
+        fields: dict[str, str] = {}
+        for line in record.splitlines():
+            label, _, value = line.strip().partition(": ")
+            fields.setdefault(label, value)
+        samples = _SAMPLES.search(fields.get("Sample Specification", ""))
+        if samples and fields.get("Name"):
+            channels, rate = map(int, samples.groups())
+            numbered = fields.get("Channel Map", "").startswith("aux")
+            found.append(PulseSource(fields["Name"], channels, rate, numbered))
     return found
 
 
 def default_monitor() -> str | None:
     """The source that records what the default output plays, if a server says which that is."""
+    sink = _told("Default Sink")
+    return f"{sink}.monitor" if sink else None
+
+
+def default_source() -> str | None:
+    """The source that the sound server's own default device records, if a server says which."""
+    return os.environ.get("PULSE_SOURCE") or _told("Default Source")
+
+
+def _told(label: str) -> str | None:
+    """What ``pactl info`` tells under a label."""
     for line in _pactl("info").splitlines():
-        label, _, sink = line.partition(": ")
-        if label == "Default Sink" and sink:
-            return f"{sink}.monitor"
+        found, _, value = line.partition(": ")
+        if found == label and value:
+            return value
     return None
 
 
@@ -87,7 +122,7 @@ class Input:
 
     ``index`` is PortAudio's, or ``None`` for a source that only PulseAudio or PipeWire knows by
     name; ``rate`` is the default one in Hz; ``loopback``: it carries what the computer plays, as
-    far as its name tells.
+    far as its name tells; ``numbered`` as for :class:`PulseSource`.
     """
 
     index: int | None
@@ -97,6 +132,7 @@ class Input:
     api: str
     default: bool
     loopback: bool
+    numbered: bool = False
 
 
 def is_loopback(name: str) -> bool:
@@ -132,7 +168,7 @@ def choose(wanted: str | int | None, inputs: list[Input]) -> Input:
                 return each
         raise DeviceError(f"no input has the index {text}; there are: {_names(inputs)}")
     lower = text.lower()
-    if lower == MONITOR:
+    if means_monitor(text):
         monitor = default_monitor()
         for each in inputs:
             if monitor is not None and each.name == monitor:
@@ -148,6 +184,32 @@ def choose(wanted: str | int | None, inputs: list[Input]) -> Input:
             f"{text!r} could be any of {_names(matches)}: give more of the name, or the index"
         )
     raise DeviceError(f"no input's name contains {text!r}; there are: {_names(inputs)}")
+
+
+#: What ALSA adds to a card's name: its number, another one whenever it is plugged in.
+_PLACE = re.compile(r"\s*\((?:plug)?hw:\d+(?:,\d+)?\)")
+
+
+def is_same(one: str, two: str) -> bool:
+    """Whether two names are one device's, wherever it is plugged in."""
+    return _PLACE.sub("", one) == _PLACE.sub("", two)
+
+
+def find_again(name: str, inputs: list[Input]) -> Input:
+    """The input of that whole name, or of that name on another of ALSA's numbers.
+
+    Raises ``DeviceError`` where it is not there, or where two others could be it.
+    """
+    found = [each for each in inputs if each.name == name]
+    found = found or [each for each in inputs if is_same(each.name, name)]
+    if len({each.name for each in found}) == 1:
+        return choose(found[0].name, inputs)
+    raise DeviceError(f"{name} is not there; there are: {_names(inputs)}")
+
+
+def means_monitor(wanted: str | int | None) -> bool:
+    """Whether a person asks for what the computer plays, whichever output that is."""
+    return str(wanted).strip().lower() == MONITOR
 
 
 def _names(inputs: list[Input]) -> str:

@@ -1,74 +1,23 @@
-"""Sound files, read block by block through libsndfile."""
+"""Sound files, read block by block: through libsndfile, or a decoder in a process of its own."""
 
 from __future__ import annotations
 
 import math
 import os
 import re
+import shlex
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from streamer.audio.source import Piece, Remark, SourceInfo, check_layout, mix
+from streamer.audio.containers import HEAD, Contents, kind_of, look_into, ogg_is_whole
+from streamer.audio.decoder import Decoder, MissingDecoderError
+from streamer.audio.source import Downmix, Piece, Remark, SourceInfo, check_layout
 from streamer.errors import AudioError
-
-_MAGIC = {
-    b"RIFF": "WAV",
-    b"RIFX": "WAV",
-    b"RF64": "WAV",
-    b"fLaC": "FLAC",
-    b"OggS": "OGG",
-    b"FORM": "AIFF",
-    b"caff": "CAF",
-    b".snd": "AU",
-    b"ID3": "MP3",
-    b"\xff\xfb": "MP3",
-    b"\xff\xf3": "MP3",
-}
-
-
-def container_of(head: bytes) -> str | None:
-    """The kind of sound file that begins with ``head`` (four bytes are enough), if it is one."""
-    for magic, name in _MAGIC.items():
-        if head.startswith(magic):
-            return name
-    return None
-
-
-def mp3_has_index(path: Path) -> bool:
-    """Whether an MP3 file begins with an index, which knows its length.
-
-    Without one the length is guessed from the bit rate at the beginning.
-    """
-    with path.open("rb") as stream:
-        head = stream.read(10)
-        start = 0
-        if head.startswith(b"ID3"):  # a tag, often with a picture: its length is in 7-bit bytes
-            for byte in head[6:]:
-                start = start << 7 | byte & 0x7F
-            start += len(head)
-        stream.seek(start)
-        frame = stream.read(256)
-    return any(index in frame for index in (b"Xing", b"Info", b"VBRI"))
-
-
-def ogg_is_whole(path: Path) -> bool:
-    """Whether an Ogg file ends with a complete page that says that it is the last.
-
-    (libsndfile's own log says so too, but not every time.)
-    """
-    with path.open("rb") as stream:
-        size = stream.seek(0, 2)
-        stream.seek(max(0, size - 70_000))  # a page has at most 65,307 bytes
-        tail = stream.read()
-    page = tail[tail.rfind(b"OggS") :]
-    if len(page) < 27 or not page[5] & 4:
-        return False
-    segments = page[26]
-    return len(page) >= 27 + segments + sum(page[27 : 27 + segments])
-
 
 #: Samples that one call of libsndfile decodes: one block of FLAC, a tenth of a second. A broken
 #: file costs the call in which it breaks, so calls are short and pieces are put together.
@@ -76,36 +25,41 @@ _CHUNK = 4_096
 _BLOCK = 65_536
 #: libsndfile's word for "length unknown" is the largest 64-bit number.
 _UNKNOWN = 1 << 62
+#: Samples by which libsndfile's length may be wrong where it was counted in frames of a codec.
+_EDGE = 2_048
 #: A writer that could not seek back leaves a length about the largest 31- or 32-bit number.
 _ENDLESS = 0x7FFF_0000
 _CUT = re.compile(r"^\s*(?:data|SSND)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
 
 
 class FileSource:
-    """A sound file (WAV, FLAC, OGG, Opus, MP3, AIFF and others) mixed to mono, in bounded memory.
+    """A sound file mixed to mono, in bounded memory.
 
-    Begins at the sample nearest to ``start_s`` seconds; a piece has at most ``block`` samples.
-    Raises ``AudioError`` where there is no such file, it is a folder, empty, not audio, cut off in
-    its header, or shorter than ``start_s``. A file that breaks off further on yields what could be
-    decoded, then a remark.
+    WAV, FLAC, OGG, Opus, MP3, AIFF and others through libsndfile; what it does not read, or not to
+    the end, through a decoder (the extra ``av``, or ``ffmpeg``). Begins at the sample nearest to
+    ``start_s`` seconds; a piece has at most ``block`` samples. Raises ``AudioError`` where there is
+    no such file, it is a folder, empty, not audio, cut off in its header, shorter than ``start_s``,
+    or of a kind that needs a decoder where there is none. A file of which not all can be heard
+    yields what can, then a remark, and is :attr:`incomplete`.
     """
 
     def __init__(self, path: Path | str, *, start_s: float = 0.0, block: int = _BLOCK) -> None:
         self._path = Path(path)
-        self._file = _open(self._path)
+        self._file, self._contents = _open(self._path)
+        #: Some of its sound was not heard.
+        self.incomplete = False
         try:
             check_layout(self._file.samplerate, self._file.channels, str(path))
             rate = int(self._file.samplerate)
-            frames = int(self._file.frames)
-            self._log = str(self._file.extra_info)  # cleared by reading
-            self._length = frames if frames < _UNKNOWN else None
+            self._length = self._file.frames
             if not (math.isfinite(start_s) and start_s >= 0.0):
                 raise AudioError(f"cannot start {path} at {start_s} s: give 0 or more seconds")
             self._position = 0
             self._chunk = np.empty((_CHUNK, self._file.channels), np.float32)
+            self._downmix = Downmix(rate, self._file.channels)
             self._block = block
             self._closed = False
-            self._advance(round(start_s * rate), start_s)
+            self._advance(start_s)
         except BaseException:
             self._file.close()
             raise
@@ -121,23 +75,28 @@ class FileSource:
     def pieces(self) -> Iterator[Piece]:
         """Blocks of mono float32, and a remark where the file ends before its time."""
         try:
+            if self._contents.remark:
+                yield Remark(f"{self._path} {self._contents.remark}")
             broken = False
             while not (broken or self._closed):
                 block = np.empty(self._block, np.float32)
                 filled = 0
                 while filled < self._block:
                     got, broken = self._decode(min(_CHUNK, self._block - filled))
-                    # Infinite samples of opposite sign give NaN, which `validity` deals with.
+                    # Infinite samples of opposite sign give NaN, which becomes a loss further on.
                     with np.errstate(invalid="ignore", over="ignore"):
-                        mix(self._chunk[:got], block[filled : filled + got])
+                        self._downmix(self._chunk[:got], block[filled : filled + got])
                     filled += got
                     if got == 0 or broken:
                         break
                 if filled == 0:
                     break
                 yield block[:filled]
-            if not self._closed and (remark := self._break_off(broken)):
-                yield remark
+                if news := self._downmix.news():
+                    yield Remark(f"{self._path}: {news}")
+            if not self._closed and (fault := self._fault(broken)):
+                self.incomplete = True
+                yield Remark(f"{self._path} {fault}", missing=True)
         finally:
             self.close()
 
@@ -148,27 +107,19 @@ class FileSource:
 
     def _decode(self, most: int) -> tuple[int, bool]:
         """Decode up to ``most`` samples into the chunk: how many came, and whether it broke."""
-        import soundfile
-
-        out = self._chunk[:most]
-        out.fill(np.nan)  # a decoder that fails leaves what it had done, but not its length
-        try:
-            got = len(self._file.read(out=out))
-            broken = False
-        except soundfile.SoundFileError:
-            undone = np.flatnonzero(np.isnan(out[:, 0]))
-            got = int(undone[0]) if undone.size else most
-            broken = True
+        got, broken = self._file.read(self._chunk[:most])
         self._position += got
         return got, broken
 
-    def _advance(self, start: int, start_s: float) -> None:
-        """Go to sample ``start``, or say that the file is not that long."""
-        if start == 0:
+    def _advance(self, start_s: float) -> None:
+        """Go to the moment ``start_s``, or say that the file is not that long."""
+        rate = self._file.samplerate
+        if start_s * rate < 0.5:
             return
-        if self._length is not None and (start >= self._length or self._can_seek()):
+        start = round(min(start_s * rate, float(_UNKNOWN)))
+        if self._length is not None and (start >= self._length or self._file.seekable):
             if start < self._length:
-                self._seek(start, start_s)
+                self._position = self._file.seek(start, f"{self._path}", start_s)
                 return
         else:
             # Decoding is exact, and passes an hour in a few seconds.
@@ -181,65 +132,415 @@ class FileSource:
                 return
         length = self._length if self._length is not None else self._position
         raise AudioError(
-            f"{self._path} is {length / self._file.samplerate:.1f} s long, so it cannot start at "
+            f"{self._path} is {length / rate:.1f} s long, so it cannot start at "
             f"{start_s:g} s: choose an earlier start"
         )
 
-    def _can_seek(self) -> bool:
+    def _fault(self, broken: bool) -> str | None:
+        """What is wrong with a file that ended, by its header, its log, its frames, its decoder."""
+        heard = self._position / self._file.samplerate
+        if (fault := self._file.fault(heard, broken)) is not None:
+            return fault
+        counted = self._contents.length_s
+        if counted is not None and heard < counted - _SLACK_S * len(self._contents.parts):
+            return _breaks_off(heard, counted)
+        return None
+
+
+#: Less than this may differ between what was counted and what was heard: a few frames of MP3.
+_SLACK_S = 0.1
+
+
+def _breaks_off(heard: float, promised: float) -> str:
+    return f"breaks off after {heard:.1f} s of the {promised:.1f} s it promises"
+
+
+class _Reader(Protocol):
+    """An open file: decodes its samples in their order."""
+
+    samplerate: int
+    channels: int
+    #: Samples that its header promises; ``None`` where it does not know.
+    frames: int | None
+    #: :meth:`seek` is exact, and safe.
+    seekable: bool
+
+    def read(self, out: NDArray[np.float32]) -> tuple[int, bool]:
+        """Fill ``out`` (samples, channels); how many samples came, and whether it broke there."""
+
+    def seek(self, position: int, name: str, start_s: float) -> int:
+        """Go to a sample; where it got to. Raises ``AudioError``."""
+
+    def fault(self, heard_s: float, broken: bool) -> str | None:
+        """What is wrong with it, at its end after ``heard_s`` seconds, if anything."""
+
+    def close(self) -> None:
+        """Let it go. May be called again."""
+
+
+class _Sndfile:
+    """A file that libsndfile reads. ``path`` for its end alone: ``None`` for a pipe."""
+
+    def __init__(self, file: Any, path: Path | None, contents: Contents) -> None:
+        self._file = file
+        self._path = path
+        self._guessed = contents.guessed
+        self.samplerate = int(file.samplerate)
+        self.channels = int(file.channels)
+        self._format = str(file.format)
+        self._log = str(file.extra_info)  # cleared by reading
+        known = file.frames < _UNKNOWN and path is not None and not contents.guessed
+        self.frames = int(file.frames) if known else None
         # In MP3 it is a guess by bit rate, off by any amount; in a damaged Ogg file libsndfile
         # 1.2.2 reads memory that is not its own, and the process dies.
-        return self._file.format not in {"MP3", "OGG"}
+        self.seekable = self._format not in {"MP3", "OGG"}
 
-    def _seek(self, start: int, start_s: float) -> None:
+    def read(self, out: NDArray[np.float32]) -> tuple[int, bool]:
+        """Fill ``out``; a decoder that fails leaves what it had done, but not its length."""
+        import soundfile
+
+        out.fill(np.nan)
+        try:
+            return len(self._file.read(out=out)), False
+        except soundfile.SoundFileError:
+            undone = np.flatnonzero(np.isnan(out[:, 0]))
+            return (int(undone[0]) if undone.size else len(out)), True
+
+    def seek(self, position: int, name: str, start_s: float) -> int:
+        """Go to a sample."""
         import soundfile
 
         try:
-            self._position = int(self._file.seek(start))
+            return int(self._file.seek(position))
         except soundfile.SoundFileError as error:
             raise AudioError(
-                f"{self._path} is damaged, so {start_s:g} s cannot be found in it: start at 0"
+                f"{name} is damaged, so {start_s:g} s cannot be found in it: start at 0"
             ) from error
 
-    def _break_off(self, broken: bool) -> Remark | None:
-        """The remark on a file that ended before its header, its log or its decoder says."""
-        heard = self._position / self._file.samplerate
-        if self._length is None or not self._path.is_file():
+    def fault(self, heard_s: float, broken: bool) -> str | None:
+        """Whether it ended before its header, its log or its decoder says."""
+        if self.frames is None or self._path is None:
             return None  # its end cannot be told from a break
+        length_s = self.frames / self.samplerate
         if cut := _CUT.search(self._log):
             promised, found = int(cut[1]), int(cut[2])
-            if promised < _ENDLESS and found > 0:
-                return self._remark(heard, heard * promised / found)
-        elif self._file.format == "OGG" and not ogg_is_whole(self._path):
-            return Remark(f"{self._path} breaks off after {heard:.1f} s: its last page is missing")
-        elif broken or (self._position < self._length and self._is_counted()):
-            return self._remark(heard, self._length / self._file.samplerate)
+            if 0 < promised < _ENDLESS and found > 0:
+                return _breaks_off(heard_s, heard_s * promised / found)
+        elif self._format == "OGG" and not ogg_is_whole(self._path):
+            return f"breaks off after {heard_s:.1f} s: its last page is missing"
+        elif round(heard_s * self.samplerate) < self.frames - _EDGE:
+            return _breaks_off(heard_s, length_s)
         return None
 
-    def _is_counted(self) -> bool:
-        """Whether the length was counted by whoever wrote the file, and not guessed by a reader."""
-        return self._file.format != "MP3" or mp3_has_index(self._path)
-
-    def _remark(self, heard: float, promised: float) -> Remark:
-        return Remark(
-            f"{self._path} breaks off after {heard:.1f} s of the {promised:.1f} s it promises"
-        )
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
 
 
-def _open(path: Path) -> Any:
-    """The open ``soundfile.SoundFile``, or the sentence that says why there is none."""
-    head = b""
+class _Joined:
+    """Recordings that stand one after the other in a file, as one: the first one's rate holds."""
+
+    def __init__(self, parts: list[_Sndfile]) -> None:
+        self._parts = parts
+        self.samplerate = parts[0].samplerate
+        self.channels = parts[0].channels
+        self.frames: int | None = None
+        self.seekable = False
+        self._at = 0
+        self._resampler: Any = None
+        self._ready = np.empty((0, self.channels), np.float32)  # resampled, not yet handed out
+        self._broken: int | None = None
+
+    def read(self, out: NDArray[np.float32]) -> tuple[int, bool]:
+        """Fill ``out``, from the next part where one ends."""
+        while self._at < len(self._parts) and not len(self._ready):
+            part = self._parts[self._at]
+            block = np.empty((len(out), part.channels), np.float32)
+            got, broken = part.read(block)
+            if broken and self._broken is None:
+                self._broken = self._at
+            self._ready = self._fitted(block[:got], part, last=got == 0 or broken)
+            if got == 0 or broken:
+                self._at += 1
+        count = min(len(out), len(self._ready))
+        out[:count] = self._ready[:count]
+        self._ready = self._ready[count:]
+        return count, False
+
+    def _fitted(self, block: NDArray[np.float32], part: _Sndfile, *, last: bool) -> Any:
+        """A block of a part at the rate and with the channels of the first one."""
+        if part.channels != self.channels:
+            block = np.repeat(block.mean(axis=1, keepdims=True), self.channels, axis=1)
+        if part.samplerate == self.samplerate:
+            return block
+        if self._resampler is None:
+            import soxr
+
+            self._resampler = soxr.ResampleStream(
+                part.samplerate, self.samplerate, self.channels, dtype="float32"
+            )
+        block = self._resampler.resample_chunk(block, last=last)
+        if last:
+            self._resampler = None
+        return block
+
+    def seek(self, position: int, name: str, start_s: float) -> int:
+        """Not here: what is to be passed over is decoded."""
+        raise NotImplementedError
+
+    def fault(self, heard_s: float, broken: bool) -> str | None:
+        """Whether one of the parts broke, or the last one ended early."""
+        if self._broken is not None:
+            return f"is damaged in part {self._broken + 1} of its {len(self._parts)}"
+        return None
+
+    def close(self) -> None:
+        """Close all parts."""
+        for part in self._parts:
+            part.close()
+
+
+class _Decoded:
+    """A file that the decoder reads."""
+
+    def __init__(self, made: Decoder, slack_s: float = 0.0) -> None:
+        self._decoder = made
+        self._slack_s = slack_s
+        self.samplerate = int(made.samplerate)
+        self.channels = int(made.channels)
+        self.frames = made.frames
+        self.seekable = False
+
+    def read(self, out: NDArray[np.float32]) -> tuple[int, bool]:
+        """Fill ``out``."""
+        return self._decoder.read(out), False
+
+    def seek(self, position: int, name: str, start_s: float) -> int:
+        """Not here: what is to be passed over is decoded."""
+        raise NotImplementedError
+
+    def fault(self, heard_s: float, broken: bool) -> str | None:
+        """The decoder's own word."""
+        return self._decoder.fault(heard_s, self._slack_s)
+
+    def close(self) -> None:
+        """End the process."""
+        self._decoder.close()
+
+
+class _Stretches:
+    """A file made of stretches of another one and of bytes in between, to be read and searched."""
+
+    def __init__(self, path: Path, stretches: tuple[bytes | tuple[int, int], ...]) -> None:
+        self._file = path.open("rb")
+        self._stretches: list[tuple[int, bytes | tuple[int, int]]] = []
+        self._size = self._position = 0
+        for each in stretches:
+            self._stretches.append((self._size, each))
+            self._size += len(each) if isinstance(each, bytes) else each[1] - each[0]
+
+    def tell(self) -> int:
+        """Where the next read begins."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go somewhere."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        self._position = base + offset
+        return self._position
+
+    def read(self, size: int) -> bytes:
+        """The bytes from here on."""
+        parts = []
+        for begin, each in self._stretches:
+            first = self._position - begin
+            if isinstance(each, bytes):
+                part = each[first : first + size] if first >= 0 else b""
+            elif 0 <= first < each[1] - each[0]:
+                self._file.seek(each[0] + first)
+                part = self._file.read(min(size, each[1] - each[0] - first))
+            else:
+                part = b""
+            parts.append(part)
+            self._position += len(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def write(self, data: bytes) -> int:
+        """Never: soundfile asks for it of whatever it opens."""
+        raise OSError("open for reading alone")
+
+    def close(self) -> None:
+        """Close the file underneath."""
+        self._file.close()
+
+
+class _Piped(_Stretches):
+    """A pipe as a file whose beginning can be read again; its end is far away until it comes."""
+
+    def __init__(self, pipe: BinaryIO, head: bytes) -> None:
+        self._pipe = pipe
+        self._head = bytearray(head)
+        self._at = len(head)  # bytes taken from the pipe
+        self._position = 0
+        self._size = 1 << 40
+
+    def read(self, size: int) -> bytes:
+        """The bytes from here on, where they are still there or the next to come."""
+        if self._position < len(self._head):
+            data = bytes(self._head[self._position : self._position + size])
+        elif self._position == self._at:
+            data = _filled(self._pipe, size)
+            if self._at == len(self._head) < _REMEMBERED:
+                self._head += data
+            self._at += len(data)
+        else:
+            data = b""
+        self._position += len(data)
+        if data and len(data) < size and self._position == self._at:
+            return data + self.read(size - len(data))
+        return data
+
+    def close(self) -> None:
+        """Close the pipe."""
+        self._pipe.close()
+
+
+#: Bytes at the beginning of a pipe that can be read again: headers are shorter.
+_REMEMBERED = 1 << 18
+
+
+def _filled(pipe: BinaryIO, size: int) -> bytes:
+    """``size`` bytes of an unbuffered pipe, fewer at its end alone."""
+    parts = []
+    while size > 0 and (part := pipe.read(size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def _pumped(source: BinaryIO, head: bytes = b"") -> BinaryIO:
+    """A pipe of ours with ``head`` and all that follows it in ``source``; a thread fills it."""
+    inner, outer = os.pipe()
+
+    def fill() -> None:
+        with source, os.fdopen(outer, "wb", buffering=0) as pipe:
+            try:
+                pipe.write(head)
+                while data := source.read(1 << 16):
+                    pipe.write(data)
+            except OSError:
+                pass  # closed at the other end: nobody wants to hear more
+
+    threading.Thread(target=fill, daemon=True).start()
+    return os.fdopen(inner, "rb", buffering=0)
+
+
+def _open(path: Path) -> tuple[_Reader, Contents]:
+    """The open file and what is in it, or the sentence that says why there is none."""
     try:
         if path.is_dir():
             raise AudioError(f"{path} is a folder: name a sound file in it")
-        if path.is_file():  # what is read from a pipe is gone from it
-            with path.open("rb") as file:
-                head = file.read(4)
-            if not head:
-                raise AudioError(f"{path} is empty (0 bytes): there is no sound in it")
-        elif not path.exists():
+        if not path.is_file() and not path.exists():
             raise AudioError(f"no such file: {path}")
+        if not path.is_file():  # what is read from a pipe is gone from it
+            return _open_pipe(path)
+        if path.stat().st_size == 0:
+            raise AudioError(f"{path} is empty (0 bytes): there is no sound in it")
+        contents = look_into(path)
+        return _open_file(path, contents), contents
     except OSError as error:
         raise AudioError(f"cannot open {path}: {error.strerror or error}") from error
+
+
+def _open_file(path: Path, contents: Contents) -> _Reader:
+    """A regular file: through libsndfile where it hears all of it, otherwise through a decoder."""
+    joined = len(contents.parts) > 1
+    if contents.kind in ("Ogg FLAC", "Speex") or (joined and contents.kind == "MP3"):
+        try:
+            slack_s = _JOINT_S * len(contents.parts)
+            return _Decoded(_decoder(path, contents.kind), slack_s)
+        except MissingDecoderError:
+            if not joined:
+                raise
+    if joined and contents.kind in ("OGG", "FLAC"):
+        ends = (*contents.parts[1:], contents.size)
+        stretches = zip(contents.parts, ends, strict=True)
+        found = [_sndfile(_Stretches(path, (stretch,))) for stretch in stretches]
+        one = Contents(contents.kind, contents.size)
+        if opened := [_Sndfile(file, path, one) for file in found if file is not None]:
+            return _Joined(opened)
+    source: Any = path
+    if contents.mended:
+        source = _Stretches(path, contents.mended)
+    elif contents.guessed:
+        # From a pipe libsndfile reads to the end, instead of to where it guesses that to be.
+        source = _pumped(path.open("rb"))
+    file = _sndfile(source)
+    if file is not None and file.frames == 0 and "(should be" in file.extra_info:
+        file.close()  # a header cut off in its last field opens as a file of no samples
+        raise _broken_header(path, str(file.format))
+    if file is not None:
+        return _Sndfile(file, path, contents)
+    if contents.kind is None:
+        raise AudioError(
+            f"{path} is not sound in a format that can be read (WAV, FLAC, OGG, Opus, MP3, AIFF; "
+            f"M4A, WMA and others with a decoder): convert it, for instance with "
+            f"ffmpeg -i {shlex.quote(str(path))} converted.flac"
+        )
+    return _Decoded(_decoder(path, contents.kind))
+
+
+#: What a decoder may lose where one MP3 follows another: its first frame, and the index.
+_JOINT_S = 0.06
+
+
+def _decoder(path: Path, kind: str, stream: BinaryIO | None = None) -> Decoder:
+    """The decoder at work on a file, or the sentence that says why not."""
+    try:
+        return Decoder(str(path), stream=stream)
+    except MissingDecoderError:
+        if kind in _SNDFILE:
+            raise AudioError(
+                f"{path} begins like a {kind} file, but libsndfile cannot open it: its header is "
+                f"broken or cut off, or it needs a decoder (pip install 'emotion-streamer[av]', or "
+                f"install ffmpeg)"
+            ) from None
+        raise MissingDecoderError(f"{path} ({kind})") from None
+    except AudioError as error:
+        raise _broken_header(path, kind, str(error)) from error
+
+
+#: Kinds that libsndfile reads, as a rule.
+_SNDFILE = ("WAV", "W64", "FLAC", "OGG", "AIFF", "CAF", "AU", "MP3")
+#: Those that it reads from a pipe by itself, and those that it reads where one can look back.
+_STREAMED, _LOOKED_BACK = ("MP3", "OGG"), ("WAV", "W64", "FLAC", "CAF", "AU", "AIFF")
+
+
+def _open_pipe(path: Path) -> tuple[_Reader, Contents]:
+    """A named pipe: its first bytes say who reads it."""
+    pipe = path.open("rb", buffering=0)
+    head = _filled(pipe, HEAD)
+    kind = kind_of(head)
+    contents = Contents(kind, len(head))
+    if not head:
+        raise AudioError(f"{path} is empty (0 bytes): there is no sound in it")
+    if kind in _LOOKED_BACK:
+        # The size of 0 that a recorder leaves which cannot seek back.
+        head = head.replace(b"data\0\0\0\0", b"data\xff\xff\xff\xff")
+        file = _sndfile(_Piped(pipe, head))
+    else:
+        inner = _pumped(pipe, head)
+        if kind not in _STREAMED:
+            return _Decoded(_decoder(path, kind or "unknown", inner)), contents
+        file = _sndfile(inner)
+    if file is None:
+        raise _broken_header(path, kind or "sound")
+    return _Sndfile(file, None, contents), contents
+
+
+def _sndfile(source: Any) -> Any:
+    """The open ``soundfile.SoundFile`` of a path or a file; ``None`` where libsndfile fails."""
     try:
         import soundfile
     except OSError as error:
@@ -258,25 +559,29 @@ def _open(path: Path) -> Any:
         def seekable(self) -> bool:
             return False
 
-    try:
+        def close(self) -> None:
+            super().close()
+            if not isinstance(source, Path):
+                source.close()
+
+    wanted = source
+    if isinstance(source, Path):
         # soundfile would encode a name itself, and fail where it is no text.
-        file = StraightThrough(os.fsencode(path) if os.name == "posix" else path)
-    except soundfile.SoundFileError as error:
-        if kind := container_of(head):
-            raise _broken_header(path, kind) from error
-        raise AudioError(
-            f"{path} is not sound in a format that libsndfile reads (WAV, FLAC, OGG, Opus, MP3, "
-            f"AIFF and others): convert it, for instance with ffmpeg -i {path} converted.flac"
-        ) from error
-    if file.frames == 0 and "(should be" in file.extra_info:
-        # A header cut off in its last field opens as a file of no samples.
-        file.close()
-        raise _broken_header(path, str(file.format))
-    return file
+        wanted = os.fsencode(source) if os.name == "posix" else source
+    elif not isinstance(source, _Stretches):
+        wanted = os.dup(source.fileno())
+    try:
+        return StraightThrough(wanted)
+    except soundfile.SoundFileError:
+        if not isinstance(source, Path):
+            source.close()
+        return None
 
 
-def _broken_header(path: Path, kind: str) -> AudioError:
+def _broken_header(path: Path, kind: str, why: str = "") -> AudioError:
+    because = f" ({why})" if why else ""
+    name = shlex.quote(str(path))
     return AudioError(
-        f"{path} begins like a {kind} file, but its header is broken or cut off: "
-        f"get a complete copy, or try to rescue it with ffmpeg -i {path} rescued.wav"
+        f"{path} begins like a {kind} file, but its header is broken or cut off{because}: "
+        f"get a complete copy, or try to rescue it with ffmpeg -i {name} rescued.wav"
     )

@@ -1,4 +1,4 @@
-"""The link between the capturing process and the listening one: messages on a pipe.
+"""Messages between the capturing process and the listening one, and the pipe that carries them.
 
 A message is a header (kind, flag, length of the payload in bytes, two numbers) and its payload.
 ``Process`` starts the capturing process, is read from, and can be cut off.
@@ -7,7 +7,6 @@ A message is a header (kind, flag, length of the payload in bytes, two numbers) 
 from __future__ import annotations
 
 import json
-import os
 import struct
 import subprocess
 import sys
@@ -18,8 +17,10 @@ from typing import Any, BinaryIO, Protocol, cast
 import numpy as np
 
 from streamer.audio.devices import Input
-from streamer.audio.ring import Block, Refused
-from streamer.errors import AudioError, DeviceError
+from streamer.audio.ring import OVERRUN, Block
+from streamer.audio.source import Lost
+from streamer.errors import DeviceError
+from streamer.processes import environment
 
 _HEADER = struct.Struct("<c?Idd")
 _LONGEST = 1 << 26
@@ -49,6 +50,20 @@ class Clocked:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """What the computer plays goes to another output now; ``name`` is the source that hears it."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A word on what is heard that the person at the screen should know."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """No device, or no longer; ``message`` is a sentence for the person at the screen."""
 
@@ -62,8 +77,8 @@ class Listed:
     inputs: list[dict[str, Any]]
 
 
-Message = Block | Refused | Tick | Opened | Clocked | Failed | Listed
-_RECORDS = {kind.__name__: kind for kind in (Opened, Clocked, Failed, Listed)}
+Message = Block | Lost | Tick | Opened | Clocked | Moved | Told | Failed | Listed
+_RECORDS = {kind.__name__: kind for kind in (Opened, Clocked, Moved, Told, Failed, Listed)}
 
 
 def pack(message: Message) -> bytes:
@@ -74,7 +89,7 @@ def pack(message: Message) -> bytes:
             b"B", message.overflow, len(payload), message.captured, message.entered
         )
         return header + payload
-    if isinstance(message, Refused):
+    if isinstance(message, Lost):
         return _HEADER.pack(b"R", False, 0, float(message.samples), 0.0)
     if isinstance(message, Tick):
         return _HEADER.pack(b"T", False, 0, 0.0, 0.0)
@@ -100,7 +115,7 @@ def unpack(stream: BinaryIO) -> Message | None:
     if kind == b"B":
         return Block(np.frombuffer(payload, "<f4").astype(np.float32), one, two, flag)
     if kind == b"R":
-        return Refused(int(one))
+        return Lost(int(one), OVERRUN)
     if kind == b"T":
         return Tick()
     name, fields = json.loads(payload)
@@ -126,15 +141,13 @@ class Line(Protocol):
 
 
 class Process:
-    """A capturing process of our own.
+    """A capturing process of our own; ``DeviceError`` where the system cannot start one.
 
     It has a process group to itself, so that suspending the listening process (Ctrl-Z) leaves the
     capture running: what is heard meanwhile waits in the ring, and what does not fit is counted.
     """
 
     def __init__(self, request: dict[str, object]) -> None:
-        # Whatever made this package importable here must make it importable there.
-        path = os.pathsep.join(entry for entry in sys.path if entry)
         new_group = (
             {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
             if sys.platform == "win32"
@@ -146,11 +159,11 @@ class Process:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,  # ALSA talks there about every device it cannot find
-                env={**os.environ, "PYTHONPATH": path},
+                env=environment(),
                 **new_group,
             )
         except OSError as error:
-            raise AudioError(f"cannot start the capturing process: {error}") from error
+            raise DeviceError(f"cannot start the capturing process: {error}") from error
         self._pipe = cast(BinaryIO, self._process.stdout)
 
     @property

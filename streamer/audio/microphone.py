@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
 
 from streamer.audio import link
+from streamer.audio.devices import is_same, means_monitor
 from streamer.audio.link import ANSWER_S, Line, Process
-from streamer.audio.losses import Continuity
 from streamer.audio.pacing import Clock, SystemClock
-from streamer.audio.ring import Block, Refused
+from streamer.audio.ring import Block
+from streamer.audio.sample_clock import SampleClock
 from streamer.audio.source import Lost, Piece, Remark, SourceInfo
-from streamer.errors import DeviceError
+from streamer.errors import AudioError, DeviceError
 
 #: A device from which nothing has come for this long has stopped delivering; one that was just
 #: opened may take a little longer (a null sink takes one and a half seconds).
@@ -32,13 +33,15 @@ Launch = Callable[[dict[str, object]], Line]
 class MicrophoneSource:
     """Listens to an input until :meth:`close`, or for ``duration_s`` seconds of stream time.
 
-    ``device`` is an index, a name or part of one, or ``None`` for the default. The device opens at
-    its own rate unless ``rate`` (Hz) asks for another. Raises ``DeviceError`` where there is no
-    such input, several could be meant, it cannot be opened, or PortAudio is missing or hangs.
+    ``device`` is an index, a name or part of one, or ``None`` for the default; "monitor" follows
+    what the computer plays from one output to the next. The device opens at its own rate unless
+    ``rate`` (Hz) asks for another. ``channels``: numbers, from 1 on, of those to be heard; all by
+    default. Raises ``DeviceError`` where there is no such input or channel, several could be meant,
+    it cannot be opened, or PortAudio is missing or hangs.
 
-    A device that goes away or stops delivering gives one remark; it is looked for again by name
-    until it returns, and the time without it becomes one estimated loss. Stream time thus keeps
-    pace with the clock. The capture itself runs in a process of its own
+    A device that goes away or stops delivering gives one remark; it is looked for again by its
+    whole name until it returns, and the time without it becomes one estimated loss. Stream time
+    thus keeps pace with the clock. The capture itself runs in a process of its own
     (:mod:`streamer.audio.capture`), which ``launch`` starts.
     """
 
@@ -47,6 +50,7 @@ class MicrophoneSource:
         device: str | int | None = None,
         *,
         rate: int | None = None,
+        channels: Sequence[int] = (),
         duration_s: float | None = None,
         launch: Launch = Process,
         clock: Clock | None = None,
@@ -55,7 +59,12 @@ class MicrophoneSource:
         self._clock = clock or SystemClock()
         self._closed = False
         self._iterated = False
-        self._line, opened = self._open(device, rate)
+        self._follows = means_monitor(device)
+        self._channels: dict[str, object] = {"channels": list(channels)} if channels else {}
+        self._line, opened = self._open({"device": device, "rate": rate})
+        #: The device that is open now: another than at first where the monitor was followed.
+        self._name = opened.name
+        self._moved: str | None = None  # the source to which the monitor has moved
         self.info = SourceInfo(
             kind="device",
             name=opened.name,
@@ -67,7 +76,7 @@ class MicrophoneSource:
         #: What capture times are taken from.
         self.latency_clock = opened.latency_clock
         self._last = None if duration_s is None else round(duration_s * opened.rate)
-        self._continuity = Continuity(opened.rate)
+        self._clocked = SampleClock(opened.rate)
         self._position = 0  # samples handed out, lost ones included
         self._ends: list[int] = []  # positions at which blocks ended, ...
         self._offsets: list[float] = []  # ... their callbacks, brought back to sample 0, ...
@@ -140,18 +149,27 @@ class MicrophoneSource:
             if self._closed:
                 break
             self._absent = True
-            yield Remark(f"{self.info.name} stopped delivering sound: trying to open it again")
+            if self._moved is None:
+                yield Remark(f"{self._name} stopped delivering sound: trying to open it again")
+                cause = "device lost"
+            else:
+                yield Remark(f"the computer plays through another output now: {self._moved}")
+                cause = "output changed"
             self._line.end()
-            yield from self._continuity.interrupt("device lost")
+            yield from self._clocked.interrupt(cause)
+            before = self._name
             if not self._reopen():
                 break
-        yield from self._continuity.release()
+            if self._moved is None and self._name != before:
+                yield Remark(f"listening to {self._name} now")
+            self._moved = None
+        yield from self._clocked.release()
         # An absence that lasts to the end is a loss like any other.
-        missing = self._continuity.missing(self._clock.now())
+        missing = self._clocked.missing(self._clock.now())
         if self._absent and missing:
             yield Lost(missing, "device lost", estimated=True)
 
-    def _listen(self) -> Iterator[Block | Lost]:
+    def _listen(self) -> Iterator[Block | Lost | Remark]:
         """What comes from the line while it is alive."""
         heard = self._clock.now()
         patience = _FIRST_S
@@ -160,9 +178,14 @@ class MicrophoneSource:
             if isinstance(message, Block):
                 heard, patience = message.entered, _STALE_S
                 self._absent = False
-                yield from self._continuity.feed(message)
-            elif isinstance(message, Refused):
-                yield from self._continuity.lose(Lost(message.samples, "ring overrun"))
+                yield from self._clocked.feed(message)
+            elif isinstance(message, Lost):
+                yield from self._clocked.lose(message)
+            elif isinstance(message, link.Told):
+                yield Remark(message.message)
+            elif isinstance(message, link.Moved):
+                self._moved = message.name
+                break
             elif isinstance(message, link.Clocked):
                 self.latency_clock = message.latency_clock
             elif (
@@ -173,10 +196,18 @@ class MicrophoneSource:
                 break
 
     def _reopen(self) -> bool:
-        """Look for the device by name until it is back; ``False`` when closed before that."""
+        """Look for the device until it is back; ``False`` when closed before that.
+
+        It is the one of the same name, or what the computer plays by then where that was asked for.
+        """
+        request: dict[str, object] = {"device": "monitor", "rate": self.info.sample_rate}
+        if not self._follows:
+            request |= {"device": self._name, "again": True}
         attempt = 0
         while True:
             left = _RETRY_S[min(attempt, len(_RETRY_S) - 1)]
+            if attempt == 0 and self._moved is not None:
+                left = 0.0  # nothing is broken
             while left > 0.0 and not self._closed:
                 if self._out_of_time():
                     return False
@@ -186,9 +217,13 @@ class MicrophoneSource:
                 return False
             attempt += 1
             try:
-                self._line, _ = self._open(self.info.name, self.info.sample_rate)
-            except DeviceError:
+                line, opened = self._open(request)
+            except AudioError:  # not there, or the system had no process to spare
                 continue
+            if not (self._follows or is_same(opened.name, self._name)):
+                line.end()
+                continue
+            self._line, self._name = line, opened.name
             if self._closed:  # while it opened
                 self._line.cut()
             return not self._closed
@@ -197,11 +232,11 @@ class MicrophoneSource:
         """Whether the absence has outlasted the duration that was asked for."""
         if self._last is None:
             return False
-        missing = self._continuity.missing(self._clock.now())
+        missing = self._clocked.missing(self._clock.now())
         return self._position + missing >= self._last
 
-    def _open(self, device: str | int | None, rate: int | None) -> tuple[Line, link.Opened]:
-        line = self._launch({"device": device, "rate": rate})
+    def _open(self, request: dict[str, object]) -> tuple[Line, link.Opened]:
+        line = self._launch(request | self._channels)
         begun = self._clock.now()
         try:
             while True:
@@ -243,7 +278,7 @@ class MicrophoneSource:
             return None
         self._warned = True
         return Remark(
-            f"nothing but zeros from {self.info.name} for {_ZEROS_S:.0f} s: nothing is playing, "
+            f"nothing but zeros from {self._name} for {_ZEROS_S:.0f} s: nothing is playing, "
             f"it is muted, it is the wrong source (see: streamer devices), "
             f"or this program lacks the permission to listen"
         )

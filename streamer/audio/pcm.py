@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import select
+import sys
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.audio.source import Piece, Remark, Samples, SourceInfo, check_layout, mix
+from streamer.audio.source import (
+    LIMIT,
+    Downmix,
+    Piece,
+    Remark,
+    Samples,
+    SourceInfo,
+    check_layout,
+)
 from streamer.errors import AudioError
 
 _BLOCK = 16_384
@@ -42,6 +53,10 @@ _FORMATS: Final[dict[str, tuple[int, Callable[[bytes], Samples]]]] = {
 }
 #: The sample formats that :class:`PcmSource` reads.
 FORMATS: Final = tuple(_FORMATS)
+#: Softer than this is no sound but the bytes of something else: 16-bit sound read as floats has it.
+_SOFTEST = np.float32(1e-20)
+#: Seconds over which it is judged whether the stream is sound, and the share that may be none.
+_LOOK_S, _NOISE = 1.0, 0.5
 
 
 class PcmSource:
@@ -50,7 +65,8 @@ class PcmSource:
     ``rate`` in Hz, ``channels`` per sample (mixed to mono), ``fmt`` one of :data:`FORMATS`. A piece
     is what one read gave, at most ``block`` samples, so a slow writer is heard at once. Raises
     ``AudioError`` for an unknown format, an absurd rate or number of channels, and where reading
-    fails. The stream stays open: it belongs to the caller.
+    fails. A stream that is mostly no sound (bytes of another format, as a rule) gives one remark.
+    The stream stays open: it belongs to the caller.
     """
 
     def __init__(
@@ -71,6 +87,10 @@ class PcmSource:
         self._fmt = fmt
         self._block = block
         self._closed = False
+        self._downmix = Downmix(rate, channels)
+        self._looked = self._wrong = self._absurd = 0  # samples since the last look
+        #: What came was mostly no sound.
+        self.incomplete = False
         self.info = SourceInfo(kind="stdin", name=name, sample_rate=rate, channels=channels)
 
     def pieces(self) -> Iterator[Piece]:
@@ -85,7 +105,12 @@ class PcmSource:
             used = len(data) - len(data) % whole
             left = data[used:]
             if used:
-                yield self._mono(self._decode(data[:used]))
+                mono = self._mono(self._decode(data[:used]))
+                if remark := self._look(mono):
+                    yield remark
+                yield mono
+                if news := self._downmix.news():
+                    yield Remark(f"{self.info.name}: {news}")
         if left and not self._closed:
             yield Remark(
                 f"{self.info.name} ended with {len(left)} bytes of an unfinished sample "
@@ -100,16 +125,54 @@ class PcmSource:
         """What is there now, at least one byte unless the stream has ended."""
         read = getattr(self._stream, "read1", self._stream.read)
         try:
-            return bytes(read(size))
+            while True:
+                data = read(size)
+                if data or (waiting := self._not_blocking()) is None:
+                    return bytes(data or b"")
+                # Nothing is not the end there: only the descriptor itself tells the two apart.
+                select.select([waiting], [], [])
+                read = waiting.read
+                if (data := read(size)) is not None:
+                    return bytes(data)
         except (OSError, ValueError) as error:
             raise AudioError(f"{self.info.name} cannot be read further: {error}") from error
+
+    def _not_blocking(self) -> Any:
+        """The raw stream where a read does not wait for bytes, as its other users may have set it.
+
+        (It cannot be set back: that would change it under them.)
+        """
+        raw = getattr(self._stream, "raw", None)
+        if sys.platform == "win32" or raw is None:
+            return None
+        return None if os.get_blocking(raw.fileno()) else raw
+
+    def _look(self, mono: Samples) -> Remark | None:
+        """The word on a stream that is mostly no sound, once."""
+        size = np.abs(mono)
+        self._looked += len(mono)
+        wrong = int(np.count_nonzero(~(size <= LIMIT)))
+        self._wrong += wrong
+        self._absurd += wrong + int(np.count_nonzero((size > 0) & (size < _SOFTEST)))
+        if self._looked < _LOOK_S * self.info.sample_rate:
+            return None
+        noise = self._wrong > 0 and self._absurd > _NOISE * self._looked
+        self._looked = self._wrong = self._absurd = 0
+        if not noise or self.incomplete:
+            return None
+        self.incomplete = True
+        return Remark(
+            f"most of what comes from {self.info.name} is no sound (not a number, or far beyond "
+            f"full scale): is it {self._fmt}, or another --format? If it is, its sender is broken",
+            missing=True,
+        )
 
     def _mono(self, flat: NDArray[np.float32]) -> Samples:
         if self.info.channels == 1:
             return flat
         block = flat.reshape(-1, self.info.channels)
         mono = np.empty(len(block), np.float32)
-        # Infinite samples of opposite sign give NaN, which `validity` deals with.
+        # Infinite samples of opposite sign give NaN, which becomes a loss further on.
         with np.errstate(invalid="ignore", over="ignore"):
-            mix(block, mono)
+            self._downmix(block, mono)
         return mono

@@ -1,4 +1,4 @@
-"""PortAudio, as the capturing process uses it: which inputs there are, and the callback.
+"""PortAudio, as the capturing process uses it: which inputs there are, a stream, its callback.
 
 Nothing else imports sounddevice. ``sounddevice`` is an argument, so that tests can give a fake.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from streamer.audio import devices
 from streamer.audio.devices import PULSE_API, Input, choose, is_loopback
 from streamer.audio.ring import Ring
-from streamer.audio.source import check_layout, mix
+from streamer.audio.source import Downmix, check_layout
 from streamer.errors import DeviceError
 
 #: What one callback brings: short against the latency that a person notices, long enough that
@@ -25,7 +25,8 @@ from streamer.errors import DeviceError
 BLOCK_S = 0.02
 #: The ring holds what came while the listening process was suspended or busy.
 RING_S = 10.0
-#: A device that claims more channels is a sound server, which makes them up.
+#: An ALSA device that is no piece of hardware and claims more channels is a sound server's door,
+#: which makes them up.
 _MOST_CHANNELS = 8
 BY_PORTAUDIO = "PortAudio's input time"
 BY_ENTRY = "monotonic clock at the callback's entry"
@@ -69,31 +70,40 @@ def inputs(sounddevice: Any) -> list[Input]:
         for index, device in enumerate(sounddevice.query_devices())
         if device["max_input_channels"] > 0
     ]
-    if _bridge(found) is not None:
+    if bridge(found) is not None:
         found += [
-            Input(None, name, channels, rate, PULSE_API, False, is_loopback(name))
-            for name, channels, rate in devices.pulse_sources()
+            Input(
+                None,
+                source.name,
+                source.channels,
+                source.rate,
+                PULSE_API,
+                default=False,
+                loopback=is_loopback(source.name),
+                numbered=source.numbered,
+            )
+            for source in devices.pulse_sources()
         ]
     return found
 
 
-def _bridge(found: list[Input]) -> Input | None:
+def bridge(found: list[Input]) -> Input | None:
     """The PortAudio device behind which PulseAudio's sources are."""
     return next((each for each in found if each.name == "pulse"), None)
 
 
-def _choose(wanted: str | int | None, found: list[Input]) -> Input:
+def choose_input(wanted: str | int | None, found: list[Input]) -> Input:
     """As :func:`choose`, with the remedy where only the way to a server's source is missing."""
     try:
         return choose(wanted, found)
     except DeviceError:
         part = str(wanted).lower()
-        if wanted is not None and _bridge(found) is None:
-            for name, _, _ in devices.pulse_sources():
-                if part in name.lower():
+        if wanted is not None and bridge(found) is None:
+            for source in devices.pulse_sources():
+                if part in source.name.lower():
                     raise DeviceError(
-                        f"{name} can only be reached through ALSA's device for PulseAudio, which "
-                        f"is not installed: apt install libasound2-plugins"
+                        f"{source.name} can only be reached through ALSA's device for PulseAudio, "
+                        f"which is not installed: apt install libasound2-plugins"
                     ) from None
         raise
 
@@ -102,9 +112,15 @@ class Callback:
     """What PortAudio calls with each block: it mixes, stamps, stores, and nothing else."""
 
     def __init__(
-        self, ring: Ring, rate: int, most: int, clock: Callable[[], float] = time.monotonic
+        self,
+        ring: Ring,
+        rate: int,
+        most: int,
+        downmix: Downmix,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ring = ring
+        self._downmix = downmix
         self._rate = rate
         self._mono = np.empty(most, np.float32)
         self._clock = clock
@@ -116,7 +132,7 @@ class Callback:
         """Take ``indata`` of shape (count, channels)."""
         entered = self._clock()
         mono = self._mono[:count]
-        mix(indata, mono)
+        self._downmix(indata, mono)
         captured = entered
         adc = times.inputBufferAdcTime  # of the block's first sample, on PortAudio's own clock
         self.advances = adc > self._last_adc > 0.0
@@ -129,25 +145,40 @@ class Callback:
 
 
 class Stream:
-    """An open input: PortAudio's stream, the ring that it fills, and what it says of itself."""
+    """An open input: PortAudio's stream, the ring that it fills, and what it says of itself.
 
-    def __init__(self, sounddevice: Any, wanted: str | int | None, rate: int | None = None) -> None:
-        found = inputs(sounddevice)
-        device = _choose(wanted, found)
+    ``device`` is one of ``found``, all inputs; ``rate`` in Hz, the device's own by default;
+    ``picked``: numbers of the channels that are heard, all by default. Raises ``DeviceError`` where
+    the device refuses these.
+    """
+
+    def __init__(
+        self,
+        sounddevice: Any,
+        device: Input,
+        found: list[Input],
+        rate: int | None = None,
+        picked: Sequence[int] = (),
+    ) -> None:
         index = device.index
         if index is None:
-            bridge = _bridge(found)
-            assert bridge is not None, "a PulseAudio source is only listed where there is a bridge"
+            door = bridge(found)
+            assert door is not None, "a PulseAudio source is only listed where there is a bridge"
             os.environ["PULSE_SOURCE"] = device.name
-            index = bridge.index
+            index = door.index
         self.name = device.name
         self.rate = rate if rate is not None else device.rate
         check_layout(self.rate, max(1, device.channels), self.name)
+        check_picked(device, picked)
         self.ended = False
         most = round(self.rate * BLOCK_S)
+        made_up = device.api == "ALSA" and "hw:" not in device.name
+        channels = device.channels
+        if made_up and channels > _MOST_CHANNELS:
+            channels = max((2, *picked))
+        self.downmix = Downmix(self.rate, channels, picked)
         self.ring = Ring(round(self.rate * RING_S), round(RING_S / BLOCK_S))
-        self.callback = Callback(self.ring, self.rate, most)
-        channels = device.channels if device.channels <= _MOST_CHANNELS else 2
+        self._callback = Callback(self.ring, self.rate, most, self.downmix)
         try:
             self._stream = sounddevice.InputStream(
                 device=index,
@@ -156,7 +187,7 @@ class Stream:
                 blocksize=most,
                 dtype="float32",
                 latency="low",
-                callback=self.callback,
+                callback=self._callback,
                 finished_callback=self._finished,
             )
             self._stream.start()
@@ -169,6 +200,20 @@ class Stream:
         self.channels = channels
         self.block_s = most / self.rate
 
+    @property
+    def clock(self) -> str:
+        """What capture times are taken from."""
+        return BY_PORTAUDIO if self._callback.advances else BY_ENTRY
+
     def _finished(self) -> None:
         self.ended = True
         self.ring.wake()
+
+
+def check_picked(device: Input, picked: Sequence[int]) -> None:
+    """Raise ``DeviceError`` where ``device`` has not all of the ``picked`` channels."""
+    if picked and max(picked) > device.channels:
+        raise DeviceError(
+            f"{device.name} has {device.channels} channels, so there is no channel {max(picked)}: "
+            f"give others with --channels"
+        )

@@ -1,4 +1,7 @@
-"""Any source's rate to the model's, as a stream, with a clock that losses cannot shift."""
+"""Streaming resampler from any source's rate to the model's, its sample count right after losses.
+
+Samples that cannot be sound become losses here, before the filter would smear them.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from streamer.audio.source import CAUSE, Lost, Remark, Samples, Source, SourceInfo, split_valid
+from streamer.audio.source import Lost, Remark, Samples, Source, SourceInfo, split_valid
 
+#: Sound shorter than this between two losses of one cause is lost with them: no frame fits in.
+_SLIVER_S = 0.025
+#: A loss that goes on is told this often.
+_TELL_S = 1.0
 #: soxr's "high quality": flat to 0.91 of the lower Nyquist frequency, 20 bits. "Low" would hold
 #: samples back for 20 ms instead of 40, but begins to fall at two thirds.
 _QUALITY = "HQ"
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """Samples of shape (samples,), mono float32 in about [-1, 1], at the model's rate."""
-
-    samples: Samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,11 @@ class Skipped:
 class Resampled:
     """A source's pieces at ``rate`` Hz; invalid samples have become losses.
 
-    However the source cuts its pieces, the samples are the same. Model-rate samples and skipped
-    ones together always number ``round(source samples * rate / source rate)`` at the end of a loss
-    and at the end of the stream. At equal rates the samples pass untouched.
+    However the source cuts its pieces, the samples (mono float32 of shape (samples,), in about
+    [-1, 1]) are the same. Model-rate samples and skipped ones together always number
+    ``round(source samples * rate / source rate)`` at the end of a loss and at the end of the
+    stream. At equal rates the samples pass untouched. Losses of one cause that follow each other
+    within 25 ms are one; one that goes on is told every second.
     """
 
     def __init__(self, source: Source, rate: int) -> None:
@@ -53,51 +55,87 @@ class Resampled:
         self._heard = 0  # samples of the source so far, lost ones included
         self._told = 0  # samples of the model's rate so far, skipped ones included
         self._fed = False  # the resampler holds samples
+        self._sliver = round(_SLIVER_S * self._from)
+        self._loss: Lost | None = None  # one that may go on
+        self._after: list[Samples] = []  # what came after it, too short so far to be sure
 
     @property
     def info(self) -> SourceInfo:
         """What the source says of itself, its own rate included."""
         return self._source.info
 
-    def __iter__(self) -> Iterator[Heard | Skipped | Remark]:
+    def __iter__(self) -> Iterator[Samples | Skipped | Remark]:
         """The stream until the source ends, losses in their place."""
-        # Invalid samples at the end of a block may go on in the next: one loss, however cut.
-        invalid = 0
         for piece in self._source.pieces():
             if isinstance(piece, Remark):
+                yield from self._settle()
                 yield piece
-                continue
-            for part in (piece,) if isinstance(piece, Lost) else split_valid(piece):
-                if isinstance(part, Lost):
-                    yield from self._flush()
-                    if part.cause == CAUSE:
-                        invalid += part.samples
-                        continue
-                if invalid:
-                    yield self._skip(Lost(invalid, CAUSE))
-                    invalid = 0
-                if isinstance(part, Lost):
-                    yield self._skip(part)
-                else:
-                    yield from self._feed(part)
+            elif isinstance(piece, Lost):
+                yield from self._lose(piece)
+            else:
+                for part in split_valid(piece):
+                    if isinstance(part, Lost):
+                        yield from self._lose(part)
+                    elif self._loss is None:
+                        yield from self._feed(part)
+                    else:
+                        yield from self._resume(part)
+        yield from self.rest()
+
+    def rest(self) -> Iterator[Samples | Skipped]:
+        """What is still held: a loss that was not over, samples in the filter.
+
+        For a listener that breaks off; at the end of the stream there is nothing left.
+        """
+        yield from self._settle()
         yield from self._flush()
-        if invalid:
-            yield self._skip(Lost(invalid, CAUSE))
+
+    def _lose(self, lost: Lost) -> Iterator[Samples | Skipped]:
+        """Add to the loss under way, or begin one."""
+        if self._loss is not None and self._loss.cause == lost.cause:
+            between = sum(map(len, self._after))
+            self._loss = Lost(
+                self._loss.samples + between + lost.samples,
+                lost.cause,
+                self._loss.estimated or lost.estimated,
+            )
+            self._after = []
+            if self._loss.samples >= _TELL_S * self._from:
+                yield from self._settle()
+        else:
+            yield from self._settle()
+            yield from self._flush()
+            self._loss = lost
+
+    def _resume(self, samples: Samples) -> Iterator[Samples | Skipped]:
+        """Sound after a loss: held until it is long enough to be no part of it."""
+        self._after.append(samples)
+        if sum(map(len, self._after)) >= self._sliver:
+            yield from self._settle()
+
+    def _settle(self) -> Iterator[Samples | Skipped]:
+        """Let the loss be over, and what came after it go on."""
+        if self._loss is not None:
+            yield self._skip(self._loss)
+        self._loss = None
+        after, self._after = self._after, []
+        for samples in after:
+            yield from self._feed(samples)
 
     def close(self) -> None:
         """Close the source."""
         self._source.close()
 
-    def _feed(self, samples: Samples) -> Iterator[Heard]:
+    def _feed(self, samples: Samples) -> Iterator[Samples]:
         self._heard += len(samples)
         if self._stream is not None:
             self._fed = True
             samples = self._stream.resample_chunk(samples)
         if len(samples):
             self._told += len(samples)
-            yield Heard(samples)
+            yield samples
 
-    def _flush(self) -> Iterator[Heard]:
+    def _flush(self) -> Iterator[Samples]:
         """What the resampler still holds, cut to the sample that the clock asks for."""
         if self._stream is None or not self._fed:
             return
@@ -110,7 +148,7 @@ class Resampled:
         self._fed = False
         if len(rest):
             self._told += len(rest)
-            yield Heard(rest)
+            yield rest
 
     def _skip(self, lost: Lost) -> Skipped:
         begin = self.info.start_s + self._heard / self._from

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamer.audio.source import Samples
+from streamer.audio.source import Lost, Samples
+
+#: The cause of a loss by a ring that was full.
+OVERRUN = "ring overrun"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,17 +33,11 @@ class Block:
     overflow: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """``samples`` that found the ring full, at this place between the blocks."""
-
-    samples: int
-
-
 class Ring:
     """Holds up to ``samples`` samples in up to ``blocks`` blocks.
 
-    A block that does not fit is refused whole, counted, and reported to the reader in its place.
+    A block that does not fit is refused whole and counted; the reader gets the count as a loss, in
+    its place between the blocks.
     """
 
     def __init__(self, samples: int, blocks: int) -> None:
@@ -56,6 +53,7 @@ class Ring:
         self._written = 0
         self._blocks_written = 0
         self._refused = 0
+        self._flagged = False  # a refused block said that the device had lost something
         # Changed by the reader only, ever growing.
         self._read = 0
         self._blocks_read = 0
@@ -82,11 +80,13 @@ class Ring:
             self._refused_before[slot] = self._refused
             self._captured[slot] = captured
             self._entered[slot] = entered
-            self._overflow[slot] = overflow
+            self._overflow[slot] = overflow or self._flagged
+            self._flagged = False
             self._written = first + count
             self._blocks_written += 1  # last: now the reader may see it
         else:
             self._refused += count
+            self._flagged = self._flagged or overflow
         self.wake()
         return fits
 
@@ -99,7 +99,7 @@ class Ring:
         """Wait until something was written since the last wait; ``False`` when time is up."""
         return self._gate.acquire(timeout=seconds)
 
-    def read(self) -> Block | Refused | None:
+    def read(self) -> Block | Lost | None:
         """The next block (a copy) or the refused samples before it; ``None``: nothing is there."""
         refused = self._refused  # before the look at the blocks: see below
         slot = self._blocks_read
@@ -126,9 +126,9 @@ class Ring:
         self._blocks_read += 1  # last: now the writer may use the place again
         return block
 
-    def _report(self, refused: int) -> Refused | None:
+    def _report(self, refused: int) -> Lost | None:
         new = refused - self._reported
         if new == 0:
             return None
         self._reported = refused
-        return Refused(new)
+        return Lost(new, OVERRUN)

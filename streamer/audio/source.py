@@ -6,7 +6,7 @@ samples that cannot be sound (NaN, infinite, absurdly loud), which become losses
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Protocol
@@ -30,9 +30,13 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """A source's word to the person at the screen (a device went away, the input is all zeros)."""
+    """A source's word to the person at the screen (a device went away, the input is all zeros).
+
+    ``missing``: it tells of sound that is not heard and has no place in the stream.
+    """
 
     message: str
+    missing: bool = False
 
 
 Piece = Samples | Lost | Remark
@@ -103,18 +107,100 @@ def check_layout(rate: int, channels: int, what: str) -> None:
         )
 
 
-def mix(block: NDArray[np.float32], out: Samples) -> None:
-    """Write the mean of the channels of ``block`` (samples, channels) into ``out`` (samples,).
+#: Seconds after which it is judged anew whether the mix has the sound.
+_LOOK_S = 0.25
+#: Below this share of the loudest channel's power the mix has lost the sound: 17 dB.
+_CANCELLED = 0.02
+#: From this share on, for ``_BACK`` looks in a row, the mix has it again.
+_SOUNDS, _BACK = 0.1, 8
+#: Mean power of a channel that has sound at all: -70 dB.
+_FAINTEST = 1e-7
+_OPPOSED = "mixed, its channels cancel each other out (a balanced line in a stereo input?)"
+_SILENT = "one of its channels has the sound"
 
-    Channel by channel instead of a matrix product: the result of a sample must not depend on where
-    a block was cut, and nothing is allocated (the sound card's callback calls this).
+
+class Downmix:
+    """Mono from several channels: their mean, or one channel where the mean loses the sound.
+
+    That is so where channels of opposite sign cancel each other out (a balanced line in a stereo
+    input), and where one of many has all the sound. Judged every quarter of a second of the stream,
+    by what has been: the result of a sample does not depend on where a block was cut. ``rate`` in
+    Hz; ``channels`` of the blocks; ``picked``: numbers, from 1 on, of those to be heard.
     """
-    np.copyto(out, block[:, 0])
-    channels = block.shape[1]
-    if channels > 1:
-        for channel in range(1, channels):
-            np.add(out, block[:, channel], out=out)
-        np.multiply(out, np.float32(1.0 / channels), out=out)
+
+    def __init__(self, rate: int, channels: int, picked: Sequence[int] = ()) -> None:
+        self._columns = [number - 1 for number in picked] or list(range(channels))
+        self._share = np.float32(1.0 / len(self._columns))
+        self._window = max(1, round(rate * _LOOK_S))
+        self._left = self._window
+        self._powers = [0.0] * len(self._columns)
+        self._power = 0.0
+        #: The channel that is heard alone, by its number from 1 on.
+        self.alone: int | None = None
+        self._sounds = 0  # looks in a row at which the mix had the sound
+        self._news: str | None = None
+
+    def __call__(self, block: NDArray[np.float32], out: Samples) -> None:
+        """Write the mono of ``block`` (samples, channels) into ``out`` (samples,).
+
+        The sound card's callback calls this: it allocates nothing of the block's size.
+        """
+        if len(self._columns) == 1:
+            np.copyto(out, block[:, self._columns[0]])
+            return
+        begin = 0
+        while begin < len(block):
+            end = min(len(block), begin + self._left)
+            self._mix(block[begin:end], out[begin:end])
+            self._left -= end - begin
+            begin = end
+            if self._left == 0:
+                self._look()
+
+    def news(self) -> str | None:
+        """What has changed since the last call and a person should know."""
+        news, self._news = self._news, None
+        return news
+
+    def _mix(self, block: NDArray[np.float32], out: Samples) -> None:
+        # Channel by channel instead of a matrix product, which would round by the block's length.
+        np.copyto(out, block[:, self._columns[0]])
+        for column in self._columns[1:]:
+            np.add(out, block[:, column], out=out)
+        np.multiply(out, self._share, out=out)
+        self._power += float(np.dot(out, out))
+        for index, column in enumerate(self._columns):
+            channel = block[:, column]
+            self._powers[index] += float(np.dot(channel, channel))
+        if self.alone is not None:
+            np.copyto(out, block[:, self.alone - 1])
+
+    def _look(self) -> None:
+        """Decide what is heard from here on; where a power is NaN, nothing changes."""
+        most = max(self._powers)
+        loudest = self._columns[self._powers.index(most)] + 1
+        if most > _FAINTEST * self._window:
+            if self.alone is None:
+                if self._power < _CANCELLED * most:
+                    others = sum(power > 0.1 * most for power in self._powers) > 1
+                    self._hear(loudest, _OPPOSED if others else _SILENT)
+            elif self._power >= _SOUNDS * most:
+                self._sounds += 1
+                if self._sounds == _BACK:
+                    self._news = "all channels are heard again, mixed"
+                    self.alone = None
+            else:
+                self._sounds = 0
+                if self._powers[self._columns.index(self.alone - 1)] < _CANCELLED * most:
+                    self._hear(loudest, _SILENT)
+        self._left = self._window
+        self._power = 0.0
+        self._powers = [0.0] * len(self._columns)
+
+    def _hear(self, channel: int, why: str) -> None:
+        self.alone = channel
+        self._sounds = 0
+        self._news = f"{why}: channel {channel} is heard alone"
 
 
 #: Full scale is 1; float recordings overshoot it a little, never by 18 dB.

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from streamer.audio.files import FileSource
 from streamer.audio.portaudio import Callback
-from streamer.audio.resample import Heard, Resampled
+from streamer.audio.resample import Resampled
 from streamer.audio.ring import Ring
+from streamer.audio.source import Downmix
 from streamer.bench.dashboard import dashboard_cost
 from streamer.bench.features import chroma_call, frames_of, rows_of
 from streamer.bench.report import Row, Section, timed
@@ -60,7 +61,7 @@ def callback(seconds: float) -> Section:
     block = np.random.default_rng(0).normal(0, 0.1, (count, BLOCK_CHANNELS)).astype(np.float32)
     kept = np.empty(count, np.float32)
     ring = Ring(10 * BLOCK_RATE, 1000)
-    called = Callback(ring, BLOCK_RATE, count)
+    called = Callback(ring, BLOCK_RATE, count, Downmix(BLOCK_RATE, BLOCK_CHANNELS))
     times = SimpleNamespace(inputBufferAdcTime=0.0, currentTime=0.0)
     status = SimpleNamespace(input_overflow=False)
 
@@ -114,7 +115,7 @@ def file(model: Model, larger: Model, path: Path, seconds: float) -> Section:
     def blocks() -> list[NDArray[np.float32]]:
         resampled = Resampled(FileSource(path), rate)
         try:
-            return [piece.samples for piece in resampled if isinstance(piece, Heard)]
+            return [piece for piece in resampled if isinstance(piece, np.ndarray)]
         finally:
             resampled.close()
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from streamer.processes import cores
 import soundfile
 from numpy.typing import NDArray
 
@@ -37,7 +39,7 @@ def describe_machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "numpy": np.__version__,
         "blas": f"{blas.get('name')} {blas.get('version')}",
-        "threads": int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count(),
+        "threads": int(os.environ.get("OMP_NUM_THREADS", "0")) or cores(),
     }
 
 

@@ -82,6 +82,10 @@ class Progress:
         for remark in annotation.remarks:
             self._console.print(f"streamer: {sentence(name)} {sentence(remark)}")
 
+    def warn(self, message: str) -> None:
+        """Print a line about what went wrong, even if quiet."""
+        self._console.print(f"streamer: {sentence(message)}")
+
     def say(self, message: str) -> None:
         """Print a line about the run as a whole, unless quiet."""
         if not self._quiet:
@@ -137,9 +141,9 @@ def command(
 
     A row a file: its length, mean, spread (standard deviation over time), range and trend (slope a
     minute) of valence and arousal, the share of each quadrant, of silence and of no music, the
-    first and the last label, the level. A file that cannot be read is reported and skipped, and the
-    exit code is 1. OUT appears when all is done; the same command after an interruption does the
-    rest, which OUT.partial.jsonl remembers.
+    first and the last label, the level. What cannot be read, or not to its end, is reported, and
+    the exit code is 1. OUT appears when all is done; the same command after an interruption does
+    the rest, which OUT.partial.jsonl remembers.
 
     Example: streamer annotate ~/Music -o moods.csv
 
@@ -157,22 +161,26 @@ def command(
     from streamer.network.model import list_models, load_model
 
     check_table(out)
-    files = sound_files(paths)
-    if not files:
-        raise click.UsageError(f"there is no sound file in {', '.join(map(str, paths))}")
+    found = sound_files(paths)
+    if not found.files:
+        passed_over = "" if found.complete else f" ({found.passed_over()})"
+        places = ", ".join(map(str, paths))
+        raise click.UsageError(sentence(f"there is no sound file in {places}{passed_over}"))
     loaded = load_model(model)
     name = loaded.name if model is None or model in list_models() else str(Path(model).absolute())
     job = Job(name, loaded.config.weights_sha256, interval, timeline)
     with _termination(), Progress(quiet) as progress:
         try:
             outcome = annotate(
-                files, out, job, _workers(job, jobs, scheduler), progress, restart=restart
+                found.files, out, job, _workers(job, jobs, scheduler), progress, restart=restart
             )
         except (KeyboardInterrupt, click.exceptions.Exit):
             progress.say(f"stopped: the same command goes on from here ({out}.partial.jsonl)")
             raise
         progress.say(_summary(outcome, out))
-    return FAILED if outcome.skipped or outcome.partial else 0
+        if not found.complete:
+            progress.warn(found.passed_over())
+    return FAILED if outcome.skipped or outcome.partial or not found.complete else 0
 
 
 def _workers(job: Job, jobs: int | None, scheduler: str | None) -> Workers:
@@ -180,7 +188,8 @@ def _workers(job: Job, jobs: int | None, scheduler: str | None) -> Workers:
         from streamer.annotate.workers import Cluster
 
         return Cluster(scheduler, job)
-    from streamer.annotate.workers import Processes, cores
+    from streamer.annotate.workers import Processes
+    from streamer.processes import cores
 
     return Processes(jobs or cores(), job)
 
@@ -189,7 +198,7 @@ def _summary(outcome: Outcome, out: Path) -> str:
     done = outcome.files - outcome.skipped
     parts = [f"annotated {done} of {outcome.files} files into {out}"]
     if outcome.partial:
-        parts.append(f"{outcome.partial} of them broke off, and have rows of what could be heard")
+        parts.append(f"{outcome.partial} of them have rows of what could be heard, which is not all")
     return "; ".join(parts)
 
 

@@ -14,8 +14,8 @@ from streamer.cli.outputs import refuse_overwriting
 
 if TYPE_CHECKING:
     from streamer.audio.microphone import MicrophoneSource
-    from streamer.audio.recording import Recording
     from streamer.audio.source import Source
+    from streamer.audio.wav import WavTee
 
 
 @click.command(name="live", cls=Listener)
@@ -61,34 +61,34 @@ def command(
     ear = Ear(device, rate, duration, wav)
     stretch_s = math.inf if duration is None else duration
     code = listen(ear.open, chosen, duration_s=stretch_s, timed=ear)
-    return code or (FAILED if ear.recording is not None and ear.recording.failed else 0)
+    return code or (FAILED if ear.tee is not None and ear.tee.failed else 0)
 
 
 class Ear:
-    """A microphone that is opened when the model is ready, with its recording."""
+    """A microphone that is opened when the model is ready, and the WAV file kept beside it."""
 
     def __init__(
         self, device: str | None, rate: int | None, duration_s: float | None, wav: Path | None
     ) -> None:
         self._device, self._rate, self._duration_s, self._wav = device, rate, duration_s, wav
         self._microphone: MicrophoneSource | None = None
-        self.recording: Recording | None = None
+        self.tee: WavTee | None = None
 
     def open(self) -> Source:
         """The source, to be closed by the caller."""
         from streamer.audio.microphone import MicrophoneSource
-        from streamer.audio.recording import Recording
+        from streamer.audio.wav import WavTee
 
         microphone = MicrophoneSource(self._device, rate=self._rate, duration_s=self._duration_s)
         self._microphone = microphone
         if self._wav is None:
             return microphone
         try:
-            self.recording = Recording(microphone, self._wav)
+            self.tee = WavTee(microphone, self._wav)
         except BaseException:
             microphone.close()
             raise
-        return self.recording
+        return self.tee
 
     @property
     def latency_clock(self) -> str:

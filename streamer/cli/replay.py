@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from streamer.audio.pcm import FORMATS, PcmSource
+from streamer.cli.main import FAILED
 from streamer.cli.options import GROUPS, Listener, Listening, Seconds, Speed, listening
 
 if TYPE_CHECKING:
@@ -58,9 +59,11 @@ def command(
 ) -> int:
     """Track a sound FILE as if it were being played now.
 
-    FILE may be WAV, FLAC, OGG, Opus or MP3, of any rate and any number of channels; `-` is raw PCM
-    on standard input, which needs --rate, --channels and --format. With --from there is no FILE: a
-    session recorded with --jsonl goes to the dashboard, the pipe and the sinks once more.
+    FILE may be WAV, FLAC, OGG, Opus, MP3, and with a decoder (the extra `av`, or ffmpeg) M4A, WMA
+    and others, of any rate and any number of channels; `-` is raw PCM on standard input, which
+    needs --rate, --channels and --format. Where not all of it can be heard the exit code is 1. With
+    --from there is no FILE: a session recorded with --jsonl goes to the dashboard, the pipe and the
+    sinks once more.
 
     Example: streamer replay song.flac --speed 4 > song.jsonl
 
@@ -97,17 +100,19 @@ def command(
     from streamer.audio.pacing import Paced, SystemClock
     from streamer.cli.listen import libraries_silenced, listen
 
+    heard: list[FileSource | PcmSource] = []
+
     def open_source() -> Source:
-        source: Source
         if rate is not None and channels is not None and form is not None:
-            source = PcmSource(sys.stdin.buffer, rate=rate, channels=channels, fmt=form)
-            return Paced(source, speed or math.inf, SystemClock())
-        source = FileSource(file, start_s=start_at or 0.0)
-        return Paced(source, speed or 1.0, SystemClock())
+            heard.append(PcmSource(sys.stdin.buffer, rate=rate, channels=channels, fmt=form))
+            return Paced(heard[0], speed or math.inf, SystemClock())
+        heard.append(FileSource(file, start_s=start_at or 0.0))
+        return Paced(heard[0], speed or 1.0, SystemClock())
 
     inputs = () if str(file) == "-" else (file,)
     with libraries_silenced():
-        return listen(open_source, Listening(**options), duration_s=stretch_s, inputs=inputs)
+        code = listen(open_source, Listening(**options), duration_s=stretch_s, inputs=inputs)
+    return code or (FAILED if any(source.incomplete for source in heard) else 0)
 
 
 def _refuse_settled(ctx: click.Context, file: Path | None) -> None:

@@ -7,7 +7,6 @@ itself by the very tracker that listens live; they are kept, and all figures com
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from streamer.network.model import load_model
+from streamer.processes import cores
 from streamer.training.dataset import Clip
 from streamer.training.figures import Figures
 from streamer.training.material import Progress, Song, prepare
@@ -81,7 +81,7 @@ def crossval(
     context = get_context("spawn")
     epochs = context.Value("q", 0)
     with ProcessPoolExecutor(
-        jobs or os.cpu_count(), mp_context=context, initializer=_begin, initargs=(epochs,)
+        jobs or cores(), mp_context=context, initializer=_begin, initargs=(epochs,)
     ) as pool:
         waiting = {pool.submit(_run, task) for task in undone}
         while waiting:

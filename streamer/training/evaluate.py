@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
 from streamer.network.model import load_model
+from streamer.processes import cores
 from streamer.training.dataset import Clip
 from streamer.training.figures import Figures, agreement, calibration, movement, quadrant_figures
 from streamer.training.out_of_fold import Row, clip_rows, loaded
@@ -22,7 +22,7 @@ def evaluate(directory: Path, clips: Sequence[Clip]) -> tuple[Figures, list[Row]
     """
     model = load_model(directory)
     known = sum(clip.song in model.config.songs.get(clip.dataset, ()) for clip in clips)
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
         judged = pool.map(_judge, [(directory, clip) for clip in clips], chunksize=16)
         rows = [row for one in judged for row in one]
     figures: Figures = {"model": model.name, "clips": len(clips), "in_sample": known}

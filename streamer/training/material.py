@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.audio.files import FileSource
-from streamer.audio.resample import Heard, Resampled
+from streamer.audio.resample import Resampled
 from streamer.errors import DatasetError, StreamerError
 from streamer.features.framing import Framing
 from streamer.features.gain import Volume, VolumeState
 from streamer.features.mfcc import FeatureConfig, Mfcc
 from streamer.network.config import Normalisation
+from streamer.processes import cores
 from streamer.training.dataset import Clip
 from streamer.training.recipe import Recipe
 
@@ -57,7 +58,7 @@ def prepare(
     tasks = [(clip.path, features, cache / _name(clip.path, features)) for clip in clips]
     missing = [task for task in tasks if not task[2].is_file()]
     done = len(tasks) - len(missing)
-    for failure in _extracted(missing, processes or os.cpu_count() or 1):
+    for failure in _extracted(missing, processes or cores()):
         if failure:
             raise DatasetError(failure)
         done += 1
@@ -76,7 +77,7 @@ def prepare(
 def samples_of(path: Path, rate: int) -> NDArray[np.float32]:
     """A whole clip at ``rate`` Hz, mono float32. Raises ``AudioError``."""
     source = Resampled(FileSource(path), rate)
-    pieces = [piece.samples for piece in source if isinstance(piece, Heard)]
+    pieces = [piece for piece in source if isinstance(piece, np.ndarray)]
     return np.concatenate([np.empty(0, np.float32), *pieces])
 
 

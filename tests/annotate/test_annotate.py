@@ -98,7 +98,7 @@ def test_folders_are_searched_in_order(library: Path, tmp_path: Path) -> None:
     named = tmp_path / "notes.txt"
     found = sound_files([named, library, tmp_path, library / "one.wav"])
     names = ["one.wav", "two.flac", "b side/four.WAV", "b side/three.ogg"]
-    assert found == [named, *(library / name for name in names)]
+    assert found.files == [named, *(library / name for name in names)]
 
 
 def test_a_row_a_file_says_what_its_timeline_says(
@@ -187,7 +187,7 @@ def test_silence_and_shortness_give_rows_without_judgement(tmp_path: Path, job: 
 
 def test_rows_stand_in_the_order_of_the_files(library: Path, tmp_path: Path, job: Job) -> None:
     """However the workers finish them; the journal is gone when the table is there."""
-    files = sound_files([library])
+    files = sound_files([library]).files
     out = tmp_path / "moods.csv"
     progress = Quiet()
     assert annotate(files, out, job, Here(job), progress) == Outcome(4, 0, 0)
@@ -201,7 +201,7 @@ def test_an_interrupted_run_goes_on_where_it_was(
     library: Path, tmp_path: Path, job: Job, ending: str
 ) -> None:
     """The rest is done and nothing twice; the table's bytes are those of an undisturbed run."""
-    files = sound_files([library])
+    files = sound_files([library]).files
     whole = tmp_path / f"whole.{ending}"
     annotate(files, whole, job, Here(job), Quiet())
     out = tmp_path / f"moods.{ending}"
@@ -224,7 +224,7 @@ def test_a_torn_journal_loses_its_last_line_alone(
     library: Path, tmp_path: Path, job: Job, cut: int
 ) -> None:
     """Bytes missing at the journal's end, as a crash leaves it, cost one file."""
-    files = sound_files([library])
+    files = sound_files([library]).files
     out = tmp_path / "moods.jsonl"
     with pytest.raises(KeyboardInterrupt):
         annotate(files, out, job, Here(job, until=3), Quiet())
@@ -242,7 +242,7 @@ def test_a_changed_file_is_done_again(
     """A file that changed since the journal noted it is annotated as it is now."""
     songs = tmp_path / "songs"
     shutil.copytree(library, songs)
-    files = sound_files([songs])
+    files = sound_files([songs]).files
     out = tmp_path / "moods.jsonl"
     with pytest.raises(KeyboardInterrupt):
         annotate(files, out, job, Here(job, until=3), Quiet())
@@ -258,7 +258,7 @@ def test_a_changed_file_is_done_again(
 
 def test_a_journal_of_other_options_is_refused(library: Path, tmp_path: Path, job: Job) -> None:
     """Its rows would not fit; ``restart`` throws it away."""
-    files = sound_files([library])
+    files = sound_files([library]).files
     out = tmp_path / "moods.csv"
     with pytest.raises(KeyboardInterrupt):
         annotate(files, out, job, Here(job, until=2), Quiet())
@@ -350,7 +350,7 @@ def test_the_kinds_of_table_hold_the_same(tmp_path: Path) -> None:
 
 def test_any_number_of_processes_gives_the_same(library: Path, job: Job) -> None:
     """One process, three, and none at all: the same annotations."""
-    paths = [str(path) for path in sound_files([library])]
+    paths = [str(path) for path in sound_files([library]).files]
     here = dict(Here(job).run(paths))
     assert len(here) == 4
     assert all(annotation.rows for annotation in here.values())

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from streamer.audio import devices
-from streamer.audio.devices import Input, choose, is_loopback
+from streamer.audio.devices import Input, PulseSource, choose, is_loopback
 from streamer.errors import DeviceError
 
 INPUTS = [
@@ -114,17 +114,35 @@ def server(answers: dict[str, str]) -> Any:
     return answer
 
 
+LISTING = """\
+Source #0
+\tState: RUNNING
+\tName: music.monitor
+\tDescription: Monitor of Null Output
+\tDriver: module-null-sink.c
+\tSample Specification: s16le 2ch 44100Hz
+\tChannel Map: front-left,front-right
+\tProperties:
+\t\tdevice.description = "Name: nonsense"
+\tFormats:
+\t\tpcm
+
+Source #51
+\tName: alsa_input.usb-interface.pro-input-0
+\tSample Specification: s32le 18ch 48000Hz
+\tChannel Map: aux0,aux1,aux2
+
+Source #52
+\tName: half a record
+"""
+
+
 def test_sources_of_pulseaudio_and_pipewire(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names, channels and rates as both servers print them; other lines are passed over."""
-    listing = (
-        "0\tmusic.monitor\tmodule-null-sink.c\ts16le 2ch 44100Hz\tRUNNING\n"
-        "51\talsa_input.usb-mic\tPipeWire\ts24le 1ch 48000Hz\tSUSPENDED\n"
-        "nonsense\n"
-    )
-    monkeypatch.setattr(devices, "_pactl", server({"list short sources": listing}))
+    """Names, channels and rates as both servers print them; other records are passed over."""
+    monkeypatch.setattr(devices, "_pactl", server({"list sources": LISTING}))
     assert devices.pulse_sources() == [
-        ("music.monitor", 2, 44_100),
-        ("alsa_input.usb-mic", 1, 48_000),
+        PulseSource("music.monitor", 2, 44_100, numbered=False),
+        PulseSource("alsa_input.usb-interface.pro-input-0", 18, 48_000, numbered=True),
     ]
 
 

@@ -12,7 +12,7 @@ import pytest
 from streamer import EmotionTracker, Event, Gap, Model, Session
 from streamer.audio import link
 from streamer.audio.microphone import MicrophoneSource
-from streamer.audio.ring import Block, Refused
+from streamer.audio.ring import OVERRUN, Block
 from streamer.audio.source import Lost, Piece, Remark
 from streamer.errors import DeviceError
 
@@ -223,7 +223,7 @@ def test_a_ring_overrun_is_exact_and_in_its_place() -> None:
         yield OPENED
         yield from world.sound(50)
         world.time += 50 * STEP
-        yield Refused(50 * SIZE)
+        yield Lost(50 * SIZE, OVERRUN)
         yield from world.sound(10**6)
 
     world = World(script)
@@ -255,7 +255,7 @@ def test_a_device_that_goes_away_and_returns() -> None:
 
     world = World(goes, absent, absent, absent, returns)
     pieces = list(world.microphone(None, duration_s=20.0).pieces())
-    assert world.requests[1:] == [{"device": "USB Mic", "rate": RATE}] * 4
+    assert world.requests[1:] == [{"device": "USB Mic", "rate": RATE, "again": True}] * 4
     assert sum(world.sleeps) == pytest.approx(0.5 + 1.0 + 2.0 + 4.0)
     (remark,) = remarks(pieces)
     assert remark.startswith("USB Mic stopped delivering sound")
@@ -495,7 +495,7 @@ def test_positions_and_times_agree_throughout_a_troubled_day() -> None:
         yield OPENED
         yield from world.sound(200)
         world.time += 2.0
-        yield Refused(2 * RATE)
+        yield Lost(2 * RATE, OVERRUN)
         yield from world.sound(200)
         world.time += 0.5
         yield from world.sound(200)

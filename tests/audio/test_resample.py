@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from streamer.audio.resample import Heard, Resampled, Skipped, measured_delay
+from streamer.audio.resample import Resampled, Skipped, measured_delay
 from streamer.audio.source import Lost, Piece, Remark, SourceInfo
 
 MODEL = 16_000
@@ -49,7 +49,7 @@ def nearest(position: int, rate: int) -> int:
 
 def heard(stream: Resampled) -> NDArray[np.float32]:
     """All samples in a row."""
-    parts = [item.samples for item in stream if isinstance(item, Heard)]
+    parts = [item for item in stream if isinstance(item, np.ndarray)]
     return np.concatenate([np.zeros(0, np.float32), *parts])
 
 
@@ -96,18 +96,22 @@ def test_losses_do_not_shift_the_clock(rate: int, pieces: list[tuple[str, int]])
     losses = []
     for item in Resampled(Given(rate, given_pieces, start_s=5.0), MODEL):
         assert not isinstance(item, Remark)
-        if isinstance(item, Heard):
-            assert len(item.samples) > 0
-            told += len(item.samples)
+        if isinstance(item, np.ndarray):
+            assert len(item) > 0
+            told += len(item)
         else:
             assert item.samples >= 0
-            told += item.samples
             begin = round((item.t_s - 5.0) * rate)
+            # Not made up for by the skip: what the filter held at the loss came out, to the sample.
+            assert told == nearest(begin, rate)
+            told += item.samples
             position = begin + item.lost.samples
             assert told == nearest(position, rate)
             losses.append(item.lost.samples)
     assert told == nearest(sum(count for _, count in pieces), rate)
-    assert sum(losses) == sum(count for kind, count in pieces if kind != "heard")
+    lost = sum(count for kind, count in pieces if kind != "heard")
+    # Less than a sliver of sound between two losses is lost with them.
+    assert lost <= sum(losses) <= lost + 0.025 * rate * max(0, len(pieces) - 1)
 
 
 @pytest.mark.parametrize("rate", RATES)
@@ -123,10 +127,10 @@ def test_music_after_a_loss_is_where_it_belongs(rate: int) -> None:
         if isinstance(item, Skipped):
             position += item.samples
             peak = (0.0, -1)
-        elif isinstance(item, Heard):
-            loudest = int(np.argmax(np.abs(item.samples)))
-            peak = max(peak, (float(abs(item.samples[loudest])), position + loudest))
-            position += len(item.samples)
+        elif isinstance(item, np.ndarray):
+            loudest = int(np.argmax(np.abs(item)))
+            peak = max(peak, (float(abs(item[loudest])), position + loudest))
+            position += len(item)
     assert peak[0] > 0.05
     assert peak[1] == pytest.approx((before + lost + at) * MODEL / rate, abs=1.01)
 
@@ -150,7 +154,7 @@ def test_remarks_pass_in_order() -> None:
     """A remark is neither lost nor moved before the samples that came before it."""
     pieces: list[Piece] = [noise(100), Remark("one"), Lost(5, "x"), Remark("two")]
     items = list(Resampled(Given(MODEL, pieces), MODEL))
-    assert [type(item) for item in items] == [Heard, Remark, Skipped, Remark]
+    assert [type(item) for item in items] == [np.ndarray, Remark, Skipped, Remark]
 
 
 def test_equal_rates_pass_untouched() -> None:
@@ -159,8 +163,8 @@ def test_equal_rates_pass_untouched() -> None:
     stream = Resampled(Given(MODEL, [signal]), MODEL)
     assert stream.delay_s == 0.0
     (item,) = stream
-    assert isinstance(item, Heard)
-    assert item.samples is signal
+    assert isinstance(item, np.ndarray)
+    assert item is signal
 
 
 class Fed(Given):
@@ -190,13 +194,13 @@ def test_the_delay_is_what_an_impulse_takes(rate: int, at_s: float) -> None:
     source = Fed(rate, signal, step)
     told = 0
     for item in Resampled(source, MODEL):
-        assert isinstance(item, Heard)
-        peak = int(np.argmax(np.abs(item.samples)))
-        if abs(item.samples[peak]) > 0.1:
+        assert isinstance(item, np.ndarray)
+        peak = int(np.argmax(np.abs(item)))
+        if abs(item[peak]) > 0.1:
             assert told + peak == pytest.approx(at * MODEL / rate, abs=1.01)
             assert source.fed / rate <= at / rate + delay + 2 * step / rate
             return
-        told += len(item.samples)
+        told += len(item)
     pytest.fail("the impulse never came out")
 
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from streamer.audio.ring import Block, Refused, Ring
+from streamer.audio.ring import OVERRUN, Block, Ring
+from streamer.audio.source import Lost
 
 CAPACITY, BLOCKS = 50, 8
 
@@ -21,9 +22,10 @@ class RingMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.ring = Ring(CAPACITY, BLOCKS)
-        self.model: list[Block | Refused] = []
+        self.model: list[Block | Lost] = []
         self.numbers = counting(1)
         self.time = 0.0
+        self.flagged = False
 
     def held(self) -> list[Block]:
         """The blocks that the ring must hold now."""
@@ -37,12 +39,14 @@ class RingMachine(RuleBasedStateMachine):
         used = sum(len(block.samples) for block in self.held())
         fits = used + length <= CAPACITY and len(self.held()) < BLOCKS
         assert self.ring.write(samples, self.time, self.time + 0.5, overflow) is fits
+        flagged = overflow or self.flagged  # what a refused block was told comes with the next
+        self.flagged = flagged and not fits
         if fits:
-            self.model.append(Block(samples.copy(), self.time, self.time + 0.5, overflow))
-        elif self.model and isinstance(self.model[-1], Refused):
-            self.model[-1] = Refused(self.model[-1].samples + length)
+            self.model.append(Block(samples.copy(), self.time, self.time + 0.5, flagged))
+        elif self.model and isinstance(self.model[-1], Lost):
+            self.model[-1] = Lost(self.model[-1].samples + length, OVERRUN)
         elif length:
-            self.model.append(Refused(length))
+            self.model.append(Lost(length, OVERRUN))
         samples[:] = -1  # the ring must not have kept the writer's array
 
     @rule()
@@ -53,7 +57,7 @@ class RingMachine(RuleBasedStateMachine):
             assert got is None
             return
         wanted = self.model.pop(0)
-        if isinstance(wanted, Refused):
+        if isinstance(wanted, Lost):
             assert got == wanted
         else:
             assert isinstance(got, Block)
@@ -76,7 +80,8 @@ class RingMachine(RuleBasedStateMachine):
     def model_zero(self) -> None:
         """An empty block takes a place among the blocks, or leaves nothing behind."""
         if len(self.held()) < BLOCKS:
-            self.model.append(Block(np.zeros(0, np.float32), 0.0, 0.0, False))
+            self.model.append(Block(np.zeros(0, np.float32), 0.0, 0.0, self.flagged))
+            self.flagged = False
 
     @invariant()
     def bounded(self) -> None:
@@ -114,7 +119,7 @@ def test_two_threads(lengths: list[int], capacity: int) -> None:
     while True:
         last = done.is_set()
         while (piece := ring.read()) is not None:
-            if isinstance(piece, Refused):
+            if isinstance(piece, Lost):
                 position += piece.samples
             else:
                 wanted = np.arange(position, position + len(piece.samples), dtype=np.float32)
@@ -137,7 +142,7 @@ def test_the_writer_never_waits_for_a_reader_that_sleeps() -> None:
     assert results == [True, True] + [False] * 998
     assert isinstance(ring.read(), Block)
     assert isinstance(ring.read(), Block)
-    assert ring.read() == Refused(4 * 998)
+    assert ring.read() == Lost(4 * 998, OVERRUN)
     assert ring.read() is None
 
 

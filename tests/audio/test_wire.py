@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.audio import link
-from streamer.audio.ring import Block, Refused
+from streamer.audio.ring import OVERRUN, Block
+from streamer.audio.source import Lost
 
 MESSAGES = st.one_of(
-    st.integers(1, 2**52).map(Refused),
+    st.integers(1, 2**52).map(lambda count: Lost(count, OVERRUN)),
     st.just(link.Tick()),
     st.builds(link.Failed, st.text()),
     st.builds(link.Clocked, st.text()),

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.audio.losses import Continuity
 from streamer.audio.ring import Block
+from streamer.audio.sample_clock import SampleClock
 from streamer.audio.source import Lost
 
 RATE, SIZE = 48_000, 960
@@ -19,7 +19,7 @@ class Device:
     """A device whose blocks carry their true place in time as their samples' value."""
 
     def __init__(self) -> None:
-        self.continuity = Continuity(RATE)
+        self.clock = SampleClock(RATE)
         self.time = 1_000.0
         self.pieces: list[Block | Lost] = []
 
@@ -32,7 +32,7 @@ class Device:
             late = jitter * (index % 3)
             samples = np.full(SIZE, self.time, np.float32)
             block = Block(samples, self.time + late, self.time + late, overflow and index == 0)
-            self.pieces += self.continuity.feed(block)
+            self.pieces += self.clock.feed(block)
 
     @property
     def losses(self) -> list[Lost]:
@@ -62,7 +62,7 @@ def test_drifting_clocks_lose_nothing() -> None:
     device = Device()
     device.deliver(int(3600 / STEP), every=STEP * 1.0002)
     assert device.losses == []
-    assert device.total == device.continuity.position == int(3600 / STEP) * SIZE
+    assert device.total == device.clock.position == int(3600 / STEP) * SIZE
 
 
 @pytest.mark.parametrize("seconds", [0.15, 1.0, 3.0, 1_000.0])
@@ -146,14 +146,14 @@ def test_an_absent_device() -> None:
     """The time between an interruption and the return is the loss, with its cause."""
     device = Device()
     device.deliver(100)
-    assert device.continuity.interrupt("device lost") == []
+    assert device.clock.interrupt("device lost") == []
     device.time += 60.0
-    assert device.continuity.missing(device.time) == pytest.approx(60 * RATE, abs=SIZE)
+    assert device.clock.missing(device.time) == pytest.approx(60 * RATE, abs=SIZE)
     device.deliver(100, overflow=True)
     (lost,) = device.losses
     assert lost.cause == "device lost"
     assert lost.samples == pytest.approx(60 * RATE, abs=SIZE)
-    assert device.continuity.missing(device.time) <= SIZE
+    assert device.clock.missing(device.time) <= SIZE
 
 
 def test_a_counted_loss_stays_in_its_place() -> None:
@@ -161,7 +161,7 @@ def test_a_counted_loss_stays_in_its_place() -> None:
     device = Device()
     device.deliver(100)
     device.time += 2.0
-    device.pieces += device.continuity.lose(Lost(2 * RATE, "ring overrun"))
+    device.pieces += device.clock.lose(Lost(2 * RATE, "ring overrun"))
     device.deliver(100)
     assert device.losses == [Lost(2 * RATE, "ring overrun")]
     assert device.pieces.index(device.losses[0]) == 100
@@ -173,7 +173,7 @@ def test_a_counted_loss_among_held_blocks() -> None:
     device.deliver(100)
     device.deliver(3, overflow=True)
     device.time += 1.0
-    assert device.continuity.lose(Lost(RATE, "ring overrun")) == []
+    assert device.clock.lose(Lost(RATE, "ring overrun")) == []
     device.deliver(100)
     assert [lost.cause for lost in device.losses] == ["input overflow", "ring overrun"]
     assert device.pieces.index(device.losses[1]) == 104
@@ -211,7 +211,7 @@ def test_samples_and_losses_follow_the_clock(story: list[tuple[str, int]]) -> No
             device.deliver(amount, every=0.0)
             device.time = began + amount * STEP
         device.deliver(50)
-    device.pieces += device.continuity.release()
+    device.pieces += device.clock.release()
     late = (device.time - 1_000.0) * RATE - device.total
     # What is too short to be told from jitter (a tenth of a second at a time) may still be owed.
     assert abs(late) <= 0.1 * RATE + 2 * SIZE

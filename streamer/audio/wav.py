@@ -1,4 +1,4 @@
-"""Keeping what is heard: a WAV file written as the sound comes, readable whenever one looks."""
+"""A WAV file written while a source is heard, readable whenever one looks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LIMIT = 0xFFFF_FFFF
 _BLOCK = 65_536
 
 
-class Recording:
+class WavTee:
     """Passes a source's pieces on and writes them to ``path``, mono 32-bit float at its rate.
 
     Losses are written as zeros, so that a moment of the file is the same moment of the stream.
@@ -46,7 +46,7 @@ class Recording:
 
     @property
     def info(self) -> SourceInfo:
-        """What the recorded source says of itself."""
+        """What the source says of itself."""
         return self._source.info
 
     def pieces(self) -> Iterator[Piece]:
@@ -58,7 +58,7 @@ class Recording:
                         self._keep(piece)
                     except OSError as error:
                         self.failed = True
-                        yield Remark(f"{self._failure(error)}: it goes on without a recording")
+                        yield Remark(f"{self._failure(error)}: it goes on without the file")
                 yield piece
         finally:
             self._finish()
@@ -125,4 +125,4 @@ class Recording:
         self._told = self._samples
 
     def _failure(self, error: OSError) -> OutputError:
-        return OutputError(f"cannot write the recording {self._path}: {error.strerror or error}")
+        return OutputError(f"cannot write the WAV file {self._path}: {error.strerror or error}")

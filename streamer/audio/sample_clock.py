@@ -1,7 +1,11 @@
-"""How many samples a sound device lost without saying how many, judged by when its blocks came."""
+"""Sample clock of a capture, corrected for losses.
+
+A sound device seldom says how many samples it lost: the clock judges by when its blocks came.
+"""
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 
 from streamer.audio.ring import Block
@@ -20,13 +24,14 @@ _BUCKET_S = 0.5
 _BUCKETS = 20
 
 
-class Continuity:
-    """Puts estimated losses between blocks, so that samples and time agree.
+class SampleClock:
+    """Puts estimated losses between the blocks of a capture, so that samples and time agree.
 
     ``lateness`` is the time of a callback less the stream time of its newest sample: constant up to
     jitter and the drift of clocks, until samples are lost; then it grows by their length and stays.
     Where it grew, or the device reported a loss, the blocks that follow are held back until they
-    come at their own pace again; by how much the promptest of them is late is the loss.
+    come at their own pace again; by how much the promptest of them is late is the loss. What the
+    device reports while blocks are held is a loss of its own, in its place among them.
     """
 
     def __init__(self, rate: int) -> None:
@@ -35,33 +40,30 @@ class Continuity:
         self.position = 0
         self._minima: deque[tuple[int, float]] = deque(maxlen=_BUCKETS)
         self._held: list[Block | Lost] = []
+        self._held_late: list[float] = []  # of each held block; of a held loss, nothing
         self._held_since = 0.0
         self._held_samples = 0
-        self._held_minimum = 0.0
         self._cause = ""
-        self._sure = False
         self._entered = 0.0
 
     def feed(self, block: Block) -> list[Block | Lost]:
-        """What can be said now: the block, nothing (it is held), or a loss and all held blocks."""
+        """What can be said now: the block, nothing (it is held), or losses and all held blocks."""
         pause = block.entered - self._entered
         self._entered = block.entered
         end = self.position + self._held_samples + len(block.samples)
         late = block.entered - end / self._rate
         if not self._held:
-            if block.overflow:
-                self._suspect(self._cause or "input overflow", sure=True)
-            elif self._minima and late - self._base() > _LATE_S:
-                self._suspect(self._cause or "samples missing", sure=False)
-            if not self._cause or not self._minima:
-                self._cause = ""
+            if not self._minima:
+                self._cause = ""  # before the first block nothing can be missing
                 self._pass(late, block)
                 return [block]
-            self._held_minimum = late
+            if not (self._cause or block.overflow or late - self._base() > _LATE_S):
+                self._pass(late, block)
+                return [block]
             self._held_since = block.entered
         self._held.append(block)
+        self._held_late.append(late)
         self._held_samples += len(block.samples)
-        self._held_minimum = min(self._held_minimum, late)
         held_s = block.entered - self._held_since
         burst = pause < 0.5 * len(block.samples) / self._rate
         if (held_s >= _HOLD_S and not burst) or held_s >= _LONGEST_HOLD_S:
@@ -72,6 +74,7 @@ class Continuity:
         """A loss that was counted elsewhere: itself, or nothing while blocks are held."""
         if self._held:
             self._held.append(lost)
+            self._held_late.append(float("inf"))
             self._held_samples += lost.samples
             return []
         self.position += lost.samples
@@ -80,20 +83,30 @@ class Continuity:
     def interrupt(self, cause: str) -> list[Block | Lost]:
         """The device went away; what is held is released, what comes next follows a loss."""
         pieces = self.release()
-        self._suspect(cause, sure=False)
+        self._cause = cause
         return pieces
 
     def release(self) -> list[Block | Lost]:
-        """End the holding: the loss, if there is one, then the held blocks."""
+        """End the holding: the held blocks, each loss before the one that follows it."""
         if not self._held:
             return []
+        # Until a block came, no more can have been lost than the promptest one from it on is late.
+        latest = reversed(list(itertools.accumulate(reversed(self._held_late), min)))
+        base = self._base()
         pieces: list[Block | Lost] = []
-        lost = round((self._held_minimum - self._base()) * self._rate)
-        # So little could be jitter, unless the device itself said so.
-        if lost > _JITTER_S * self._rate or self._sure:
-            pieces.append(Lost(max(1, lost), self._cause, estimated=True))
-            self.position += max(1, lost)
-        for piece in self._held:
+        lost = 0
+        for index, (piece, late) in enumerate(zip(self._held, latest, strict=True)):
+            reported = isinstance(piece, Block) and piece.overflow
+            if index == 0 or reported:
+                more = round((late - base) * self._rate) - lost
+                # So little could be jitter, unless the device itself said so.
+                if more > _JITTER_S * self._rate or reported:
+                    unknown = "input overflow" if reported else "samples missing"
+                    cause = (self._cause if index == 0 else "") or unknown
+                    loss = Lost(max(1, more), cause, estimated=True)
+                    pieces.append(loss)
+                    self.position += loss.samples
+                    lost += loss.samples
             if isinstance(piece, Lost):
                 self.position += piece.samples
             else:
@@ -101,9 +114,9 @@ class Continuity:
                 self._pass(piece.entered - end / self._rate, piece)
             pieces.append(piece)
         self._held = []
+        self._held_late = []
         self._held_samples = 0
         self._cause = ""
-        self._sure = False
         return pieces
 
     def missing(self, now: float) -> int:
@@ -111,10 +124,6 @@ class Continuity:
         if not self._minima:
             return 0
         return max(0, round((now - self._base()) * self._rate) - self.position)
-
-    def _suspect(self, cause: str, *, sure: bool) -> None:
-        self._cause = cause
-        self._sure = sure
 
     def _pass(self, late: float, block: Block) -> None:
         self.position += len(block.samples)

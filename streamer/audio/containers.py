@@ -1,0 +1,384 @@
+"""What a sound file's own bytes say of it: its kind, its parts, its length, and what is amiss.
+
+Decoders answer for what they were given; they do not tell that a file holds more than they heard.
+Nothing here decodes.
+"""
+
+from __future__ import annotations
+
+import mmap
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+#: What files begin with, and what people call them.
+_MAGIC = {
+    b"RIFF": "WAV",
+    b"RIFX": "WAV",
+    b"RF64": "WAV",
+    b"BW64": "WAV",
+    b"riff\x2e\x91\xcf\x11": "W64",
+    b"fLaC": "FLAC",
+    b"OggS": "OGG",
+    b"FORM": "AIFF",
+    b"caff": "CAF",
+    b".snd": "AU",
+    b"ID3": "MP3",
+    b"\x30\x26\xb2\x75\x8e\x66\xcf\x11": "WMA",
+    b"\x1a\x45\xdf\xa3": "Matroska",
+    b"wvpk": "WavPack",
+    b"TTA1": "TTA",
+    b"MAC ": "APE",
+    b"MPCK": "Musepack",
+    b"MP+": "Musepack",
+    b"DSD ": "DSF",
+    b"#!AMR": "AMR",
+    b".RMF": "RealMedia",
+    b"tBaK": "TAK",
+    b"\x0b\x77": "AC-3",
+}
+#: Bytes that suffice to tell the kind.
+HEAD = 64
+
+
+def kind_of(head: bytes) -> str | None:
+    """The kind of sound file that begins with ``head`` (``HEAD`` bytes), if it is one."""
+    if head[4:8] == b"ftyp":
+        return "MP4"
+    if head.startswith(b"OggS"):
+        # The first page's packet names the codec.
+        for codec, name in ((b"\x7fFLAC", "Ogg FLAC"), (b"Speex   ", "Speex")):
+            if codec in head:
+                return name
+    for magic, name in _MAGIC.items():
+        if head.startswith(magic):
+            return name
+    if len(head) > 2 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
+        return "AAC"
+    # MPEG audio of layer 1 is left out: text in UTF-16 begins like it.
+    frame = _mpeg_frame(head, 0)
+    return "MP3" if frame is not None and frame.layout[1] > 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What is in a file.
+
+    ``kind``: as people call it. ``parts``: where in the file each of the recordings begins that
+    stand one after the other in it; at least one. ``size``: its bytes.
+    ``length_s``: seconds of its sound where they were counted here, frame by frame; ``None`` where
+    a decoder's word is all there is. ``guessed``: its header does not know the length, and
+    libsndfile guesses it, too short as often as not. ``mended``: the file with
+    sizes in its header that its writer never filled in, as stretches of the file (begin, end) and
+    bytes in between. ``remark``: what a person should know.
+    """
+
+    kind: str | None
+    size: int
+    parts: tuple[int, ...] = (0,)
+    length_s: float | None = None
+    guessed: bool = False
+    mended: tuple[bytes | tuple[int, int], ...] = ()
+    remark: str | None = None
+
+
+def look_into(path: Path) -> Contents:
+    """The contents of a regular file that is not empty. Raises ``OSError``."""
+    with path.open("rb") as file:
+        kind = kind_of(file.read(HEAD))
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            if kind == "WAV":
+                return _wav(data)
+            if kind == "CAF":
+                return _caf(data)
+            if data[:3] == b"ID3":
+                kind = kind_of(_after_tags(data)) or "MP3"
+            if kind == "FLAC":
+                later = (found.start() for found in _FLAC.finditer(data, 42))
+                return Contents("FLAC", len(data), (0, *later))
+            if kind == "MP3":
+                return _mp3(data)
+            if kind in ("OGG", "Ogg FLAC", "Speex"):
+                return Contents(kind, len(data), _ogg_parts(data))
+            return Contents(kind, len(data))
+
+
+#: The beginning of a FLAC stream: its mark and the header of its first block.
+_FLAC = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22", re.DOTALL)
+
+
+#: Real files have a dozen; walking through more is what a hostile one wants.
+_MOST_CHUNKS = 10_000
+
+
+def _chunks(data: mmap.mmap, order: str) -> Iterator[tuple[bytes, int, int]]:
+    """Chunks of a RIFF file: their names, where their contents begin, the sizes they give."""
+    at = 12
+    for _ in range(_MOST_CHUNKS):
+        if at + 8 > len(data):
+            break
+        name = data[at : at + 4]
+        (size,) = struct.unpack_from(order + "I", data, at + 4)
+        yield name, at + 8, size
+        at += 8 + size + (size & 1)
+
+
+def _wav(data: mmap.mmap) -> Contents:
+    """A WAV file; one that a recorder never finished has sizes of 0, or none at all."""
+    order = ">" if data[:4] == b"RIFX" else "<"
+    sounds: list[tuple[int, int]] = []
+    for name, begin, size in _chunks(data, order):
+        if name == b"data":
+            sounds.append((begin, size))
+        elif not sounds and not name.isascii():
+            break
+    if not sounds:
+        return Contents("WAV", len(data))
+    begin, size = sounds[0]
+    wide = data[:4] in (b"RF64", b"BW64")
+    if wide:
+        (told,) = struct.unpack_from("<Q", data, 28)
+        unfinished = data[12:16] == b"ds64" and told == 0
+    else:
+        unfinished = size == 0 and len(sounds) == 1 and not _well_formed(data, begin, order)
+    if unfinished and begin < len(data):
+        mended = _renewed(data, begin, [(begin, len(data))], order)
+        return Contents("WAV", len(data), mended=mended)
+    if wide:
+        return Contents("WAV", len(data))
+    stretches = [(at, min(at + length, len(data))) for at, length in sounds if at < len(data)]
+    if len(stretches) > 1:
+        remark = f"holds its sound in {len(stretches)} pieces: other programs may stop after one"
+        mended = _renewed(data, begin, stretches, order)
+        return Contents("WAV", len(data), mended=mended, remark=remark)
+    return Contents("WAV", len(data))
+
+
+def _well_formed(data: mmap.mmap, begin: int, order: str) -> bool:
+    """Whether chunks, and nothing else, stand from ``begin`` to the end."""
+    at = begin
+    while at + 8 <= len(data) and re.fullmatch(rb"[ -~]{4}", data[at : at + 4]):
+        at += 8 + struct.unpack_from(order + "I", data, at + 4)[0]
+        at += at & 1
+    return len(data) - 1 <= at <= len(data) + 1
+
+
+def _renewed(
+    data: mmap.mmap, begin: int, sounds: list[tuple[int, int]], order: str
+) -> tuple[bytes | tuple[int, int], ...]:
+    """The file as one that ends with its sound, whose header says how long that is."""
+    size = min(sum(end - at for at, end in sounds), 0xFFFF_FFFF)
+    head = bytearray(data[: begin - 8])
+    head[:4] = b"RIFX" if order == ">" else b"RIFF"
+    struct.pack_into(order + "I", head, 4, min(size + begin - 8, 0xFFFF_FFFF))
+    if head[12:16] == b"ds64":
+        head[12:16] = b"JUNK"
+    return bytes(head) + b"data" + struct.pack(order + "I", size), *sounds
+
+
+def _caf(data: mmap.mmap) -> Contents:
+    """A CAF file; one that was written to a pipe has a size of -1."""
+    at = 8
+    while at + 12 <= len(data):
+        name, size = struct.unpack_from(">4sq", data, at)
+        if name == b"data" and size == -1:
+            length = struct.pack(">q", len(data) - at - 12)
+            return Contents("CAF", len(data), mended=((0, at + 4), length, (at + 12, len(data))))
+        if size < 0:
+            break
+        at += 12 + size
+    return Contents("CAF", len(data))
+
+
+def _ogg_pages(data: mmap.mmap) -> Iterator[int]:
+    """Where the pages of an Ogg file begin."""
+    at = 0
+    while 0 <= at <= len(data) - 27:
+        if data[at : at + 4] == b"OggS":
+            yield at
+            segments = data[at + 26]
+            at += 27 + segments + sum(data[at + 27 : at + 27 + segments])
+        else:
+            at = data.find(b"OggS", at)
+
+
+def _ogg_parts(data: mmap.mmap) -> tuple[int, ...]:
+    """Where streams, or groups of them, begin that follow each other in an Ogg file."""
+    parts: list[int] = []
+    beginning = False
+    for at in _ogg_pages(data):
+        begins = bool(data[at + 5] & 2)
+        if begins and not beginning:
+            parts.append(at)
+        beginning = begins
+    return (0, *parts[1:])
+
+
+def ogg_is_whole(path: Path) -> bool:
+    """Whether an Ogg file ends with a complete page that says that it is the last.
+
+    (libsndfile's own log says so too, but not every time.)
+    """
+    with path.open("rb") as stream:
+        size = stream.seek(0, 2)
+        stream.seek(max(0, size - 70_000))  # a page has at most 65,307 bytes
+        tail = stream.read()
+    page = tail[tail.rfind(b"OggS") :]
+    if len(page) < 27 or not page[5] & 4:
+        return False
+    segments = page[26]
+    return len(page) >= 27 + segments + sum(page[27 : 27 + segments])
+
+
+_KBITS = {
+    (1, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
+    (1, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (1, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (2, 1): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
+    (2, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+_KBITS[2, 3] = _KBITS[2, 2]
+#: Rates of MPEG 1; those of 2 and 2.5 are a half and a quarter.
+_RATES = (44_100, 48_000, 32_000)
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """An MPEG audio frame: its bytes, its samples, and what a decoder must not see change."""
+
+    size: int
+    samples: int
+    rate: int
+    layout: tuple[int, int, int, bool]
+
+
+_frames: dict[int, _Frame | None] = {}
+
+
+def _mpeg_frame(data: bytes | mmap.mmap, at: int) -> _Frame | None:
+    """The frame whose header stands at ``at``, if one does."""
+    if at + 4 > len(data) or data[at] != 0xFF or data[at + 1] < 0xE0:
+        return None
+    key = data[at + 1] << 16 | data[at + 2] << 8 | data[at + 3] & 0xC0
+    if key not in _frames:
+        _frames[key] = _parsed(key)
+    return _frames[key]
+
+
+def _parsed(key: int) -> _Frame | None:
+    version = {3: 1.0, 2: 2.0, 0: 2.5}.get(key >> 19 & 3)
+    layer = 4 - (key >> 17 & 3)
+    kbits, rate = key >> 12 & 15, key >> 10 & 3
+    if version is None or layer == 4 or kbits in (0, 15) or rate == 3:
+        return None
+    hertz = round(_RATES[rate] / {1.0: 1, 2.0: 2, 2.5: 4}[version])
+    bits = 1000 * _KBITS[1 if version == 1.0 else 2, layer][kbits - 1]
+    samples = 384 if layer == 1 else 576 if layer == 3 and version != 1.0 else 1152
+    padding = key >> 9 & 1
+    slot = 4 if layer == 1 else 1
+    size = (samples // 8 // slot * bits // hertz + padding) * slot
+    mono = key & 0xC0 == 0xC0
+    return _Frame(size, samples, hertz, (round(10 * version), layer, hertz, mono))
+
+
+def _tag(data: mmap.mmap, at: int) -> int:
+    """Bytes of the tag (ID3, APE) that stands at ``at``; 0 for none."""
+    head = data[at : at + 32]
+    if head[:3] == b"ID3" and len(head) >= 10:
+        size = 0
+        for byte in head[6:10]:  # 7-bit bytes
+            size = size << 7 | byte & 0x7F
+        return 10 + size
+    if head[:3] == b"TAG":
+        return 128
+    if head[:8] == b"APETAGEX" and len(head) >= 32:
+        size, _, flags = struct.unpack_from("<3I", head, 12)
+        return int(size) + (32 if flags & 1 << 29 else 0)
+    return 0
+
+
+def _after_tags(data: mmap.mmap) -> bytes:
+    """The first bytes behind the tags at the beginning."""
+    at = 0
+    while at < len(data) and (size := _tag(data, at)):
+        at += size
+    return data[at : at + HEAD]
+
+
+def _index(data: mmap.mmap, at: int, frame: _Frame) -> tuple[int, int] | None:
+    """Frames, and samples of padding, of an index (Xing, Info, VBRI) in the frame at ``at``."""
+    version, _, _, mono = frame.layout
+    side = (17 if mono else 32) if version == 10 else (9 if mono else 17)
+    head = data[at : at + 4 + side + 160]
+    xing = head[4 + side :]
+    if xing[:4] in (b"Xing", b"Info") and len(xing) >= 12:
+        flags, frames = struct.unpack_from(">2I", xing, 4)
+        padding = 0
+        place = 8 + 4 * bin(flags & 3).count("1") + 100 * bool(flags & 4) + 4 * bool(flags & 8)
+        if len(xing) >= place + 24 and xing[place : place + 4] in (b"LAME", b"Lavf", b"Lavc"):
+            delays = int.from_bytes(xing[place + 21 : place + 24])
+            padding = (delays >> 12) + (delays & 0xFFF)
+        return (frames if flags & 1 else 0), padding
+    if head[36:40] == b"VBRI" and len(head) >= 54:
+        return struct.unpack_from(">I", head, 50)[0], 0
+    return None
+
+
+#: Bytes without a frame in them after which what follows is taken for another recording.
+_FOREIGN = 1_024
+
+
+def _mp3(data: mmap.mmap) -> Contents:
+    """An MP3 (or MP1, MP2) file, frame by frame.
+
+    A new part begins where an index or a tag stands in the middle, where the rate, the number of
+    channels or the kind changes, and after a stretch of something else.
+    """
+    at = frames = told = 0
+    parts: list[int] = []
+    seconds = 0.0
+    guessed = broken = True
+    layout: tuple[int, int, int, bool] | None = None
+    while at + 4 <= len(data):
+        frame = _mpeg_frame(data, at)
+        if frame is None:
+            if (size := _tag(data, at)) and at + size < len(data):
+                at += size
+                broken = True
+            elif (found := _resynced(data, at + 1)) is not None:
+                broken = broken or found - at > _FOREIGN
+                at = found
+            else:
+                break
+            continue
+        index = _index(data, at, frame) if broken or layout != frame.layout else None
+        if broken or layout != frame.layout or (frames and index):
+            parts.append(at)
+        if index is not None and len(parts) == 1:
+            told, padding = index
+            guessed = told == 0
+            seconds -= padding / frame.rate
+        else:
+            seconds += frame.samples / frame.rate
+            frames += 1
+        layout, broken = frame.layout, False
+        at += frame.size
+    # Other recordings may follow without a tag between them: each begins with its own index.
+    if len(parts) == 1 and not guessed and frames > told + 1:
+        parts.append(len(data))
+    length_s = max(0.0, seconds) if frames else None
+    return Contents("MP3", len(data), (0, *parts[1:]), length_s, guessed=guessed)
+
+
+def _resynced(data: mmap.mmap, at: int) -> int | None:
+    """Where the next two frames in a row begin."""
+    while (at := data.find(b"\xff", at)) >= 0:
+        frame = _mpeg_frame(data, at)
+        if frame is not None:
+            after = _mpeg_frame(data, at + frame.size)
+            if after is not None and after.layout[:3] == frame.layout[:3]:
+                return at
+        at += 1
+    return None

@@ -1,0 +1,39 @@
+"""Processes that this package starts: how many at once, one thread each, and its own copy in them.
+
+All of them find the package where this process found it, whatever else is installed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+#: Each worker is one thread: more would fight over the cores.
+ONE_THREAD = dict.fromkeys(
+    (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "BLIS_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+    ),
+    "1",
+)
+
+
+def cores() -> int:
+    """How many cores this process may use: those of its CPU affinity, where there is such."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def environment() -> dict[str, str]:
+    """The environment of a Python process that is to import this very package, and our imports.
+
+    An empty entry of ``sys.path`` means the working directory, and an empty one of ``PYTHONPATH``
+    means nothing: there the new process would import whatever copy is installed.
+    """
+    entries = [entry or str(Path.cwd()) for entry in sys.path]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(entries)}
