@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from streamer.processes import cores
 import soundfile
 from numpy.typing import NDArray
+
+from streamer.processes import cores
 
 #: What keeps every library to one thread; it must be set before NumPy is imported.
 ONE_THREAD = {

@@ -99,7 +99,7 @@ def test_a_recording_that_cannot_be_written(
     assert main(["live", "--wav", str(path), "--model", str(model_directory)]) == 1
     out, error = capfdbinary.readouterr()
     assert out == b""
-    assert error.startswith(b"streamer: cannot write the recording ")
+    assert error.startswith(b"streamer: cannot write the WAV file ")
 
 
 @pytest.mark.parametrize("option", ["--jsonl", "--summary"])
