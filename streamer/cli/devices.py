@@ -6,7 +6,7 @@ import click
 
 _HINTS = """\
 What the computer plays: streamer live --device monitor (PulseAudio, PipeWire); on macOS and
-Windows choose a loopback device, and see "What the computer plays" in the README for setting one
+Windows choose a loopback device; docs/listening.md, "What the computer plays", tells how to set one
 up."""
 
 

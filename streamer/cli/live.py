@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamer.cli.main import FAILED
-from streamer.cli.options import Listener, Listening, Seconds, listening
+from streamer.cli.options import Channels, Listener, Listening, Seconds, listening
 from streamer.cli.outputs import refuse_overwriting
 
 if TYPE_CHECKING:
@@ -26,6 +26,13 @@ if TYPE_CHECKING:
     "plays, where a PulseAudio or PipeWire server runs.  [default: the system's]",
 )
 @click.option("--rate", type=click.IntRange(1), help="Hz to record at.  [default: the device's]")
+@click.option(
+    "--channels",
+    type=Channels(),
+    metavar="N,N",
+    help="Channels of the input to hear, mixed: 3,4, or 5 alone.  [default: all, or the one that "
+    "has the sound]",
+)
 @click.option("--duration", type=Seconds(0.1), help="Stop after this many seconds.")
 @click.option(
     "--wav",
@@ -36,13 +43,15 @@ if TYPE_CHECKING:
 def command(
     device: str | None,
     rate: int | None,
+    channels: tuple[int, ...] | None,
     duration: float | None,
     wav: Path | None,
     **options: Any,
 ) -> int:
     """Track what a sound device hears, until Ctrl-C.
 
-    A device that goes away is looked for until it returns. Nothing heard leaves this machine, and
+    A device that goes away is looked for until it returns; `monitor` follows what the computer plays
+    from one output to the next. Nothing heard leaves this machine, and
     nothing is stored unless --wav names a file.
 
     Example: streamer live --device monitor
@@ -58,7 +67,7 @@ def command(
     # What takes long to import comes after what can be refused.
     from streamer.cli.listen import listen
 
-    ear = Ear(device, rate, duration, wav)
+    ear = Ear(device, rate, channels or (), duration, wav)
     stretch_s = math.inf if duration is None else duration
     code = listen(ear.open, chosen, duration_s=stretch_s, timed=ear)
     return code or (FAILED if ear.tee is not None and ear.tee.failed else 0)
@@ -68,9 +77,15 @@ class Ear:
     """A microphone that is opened when the model is ready, and the WAV file kept beside it."""
 
     def __init__(
-        self, device: str | None, rate: int | None, duration_s: float | None, wav: Path | None
+        self,
+        device: str | None,
+        rate: int | None,
+        channels: tuple[int, ...],
+        duration_s: float | None,
+        wav: Path | None,
     ) -> None:
-        self._device, self._rate, self._duration_s, self._wav = device, rate, duration_s, wav
+        self._device, self._rate, self._channels = device, rate, channels
+        self._duration_s, self._wav = duration_s, wav
         self._microphone: MicrophoneSource | None = None
         self.tee: WavTee | None = None
 
@@ -79,7 +94,9 @@ class Ear:
         from streamer.audio.microphone import MicrophoneSource
         from streamer.audio.wav import WavTee
 
-        microphone = MicrophoneSource(self._device, rate=self._rate, duration_s=self._duration_s)
+        microphone = MicrophoneSource(
+            self._device, rate=self._rate, channels=self._channels, duration_s=self._duration_s
+        )
         self._microphone = microphone
         if self._wav is None:
             return microphone

@@ -17,6 +17,22 @@ from streamer.sinks.mqtt import Broker
 from streamer.sinks.osc import PORT, PREFIX, RANGES, is_address
 
 
+class Channels(click.ParamType[tuple[int, ...]]):
+    """Numbers of channels, from 1 on, with commas between them: ``3,4``."""
+
+    name = "channels"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """The numbers, each once, or click's complaint."""
+        if isinstance(value, tuple):
+            return value
+        if not re.fullmatch(r"[1-9]\d{0,3}(,[1-9]\d{0,3})*", str(value), re.ASCII):
+            self.fail(f"{value!r} does not name channels, such as 3,4 or 5", param, ctx)
+        return tuple(dict.fromkeys(map(int, str(value).split(","))))
+
+
 class Seconds(click.ParamType[float]):
     """A finite number of seconds, at least ``least``."""
 
