@@ -47,8 +47,9 @@ _MEMORY = 2 << 30
 _HEADER = struct.Struct(">4s5I")
 _FLOATS = 6
 _UNKNOWN = 0xFFFF_FFFF
-#: Less than this may be missing: packets at the edges are cut in more than one way.
-_SLACK_S = 0.1
+#: Less than this may be missing: packets at the edges are cut in more than one way. The header of
+#: ASF (WMA) may count in the seconds that a player is to wait.
+_SLACK_S, _PREROLL_S = 0.1, 1.0
 #: Packets that cannot be decoded where it is not known how long they are: seconds of each.
 _PACKET_S = 0.026
 
@@ -72,7 +73,11 @@ class Decoder:
 
     def __init__(self, path: str, *, stream: BinaryIO | None = None) -> None:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
-        self._process = _start(path, stream, self._said)
+        try:
+            self._process = _start(path, stream, self._said)
+        except BaseException:
+            self._said.close()
+            raise
         assert self._process.stdout is not None, "it was asked for"
         self._pipe = self._process.stdout
         self._left = b""
@@ -107,7 +112,8 @@ class Decoder:
         code = self._process.wait()
         told = _told(self._text())
         promised, undecoded = told.get("promised_s"), float(told.get("undecoded_s", 0.0))
-        if promised is not None and heard_s + undecoded < promised - max(_SLACK_S, 0.01 * promised):
+        edge_s = float(told.get("slack_s", _SLACK_S))
+        if promised is not None and heard_s + undecoded < promised - max(edge_s, 0.01 * promised):
             return f"breaks off after {heard_s:.1f} s of the {promised:.1f} s it promises"
         if code:
             return f"breaks off after {heard_s:.1f} s: its decoder failed"
@@ -187,7 +193,12 @@ def _told(text: str) -> dict[str, Any]:
     if found and length and found[1].split(",")[0] in _COUNTED:
         hours, minutes, seconds = length.groups()
         told["promised_s"] = 3600 * int(hours) + 60 * int(minutes) + float(seconds)
+        told["slack_s"] = _slack_s(found[1])
     return told
+
+
+def _slack_s(form: str) -> float:
+    return _PREROLL_S if form.startswith("asf") else _SLACK_S
 
 
 def main(path: str) -> None:
@@ -236,6 +247,7 @@ def _decode(source: BinaryIO, out: BinaryIO, verdict: dict[str, Any]) -> None:
         length_s = length_s or (container.duration or 0) / av.time_base
         if length_s > 0:
             verdict["promised_s"] = length_s
+            verdict["slack_s"] = _slack_s(container.format.name)
     rate = layout = None
     resampler: Any = None
     before: Any = None

@@ -184,7 +184,7 @@ class _Sndfile:
     def __init__(self, file: Any, path: Path | None, contents: Contents) -> None:
         self._file = file
         self._path = path
-        self._guessed = contents.guessed
+        self._parts = len(contents.parts)
         self.samplerate = int(file.samplerate)
         self.channels = int(file.channels)
         self._format = str(file.format)
@@ -219,6 +219,11 @@ class _Sndfile:
 
     def fault(self, heard_s: float, broken: bool) -> str | None:
         """Whether it ended before its header, its log or its decoder says."""
+        if self._parts > 1:
+            return (
+                f"holds {self._parts} recordings, of which the first alone is heard without a "
+                f"decoder: pip install 'emotion-streamer[av]', or install ffmpeg"
+            )
         if self.frames is None or self._path is None:
             return None  # its end cannot be told from a break
         length_s = self.frames / self.samplerate
@@ -459,10 +464,12 @@ def _open_file(path: Path, contents: Contents) -> _Reader:
     if contents.kind in ("Ogg FLAC", "Speex") or (joined and contents.kind == "MP3"):
         try:
             slack_s = _JOINT_S * len(contents.parts)
-            return _Decoded(_decoder(path, contents.kind), slack_s)
+            return _Decoded(Decoder(str(path)), slack_s)
         except MissingDecoderError:
-            if not joined:
-                raise
+            if not joined or contents.kind != "MP3":
+                raise MissingDecoderError(f"{path} ({contents.kind})") from None
+        except AudioError as error:
+            raise _broken_header(path, contents.kind, str(error)) from error
     if joined and contents.kind in ("OGG", "FLAC"):
         ends = (*contents.parts[1:], contents.size)
         stretches = zip(contents.parts, ends, strict=True)

@@ -50,8 +50,8 @@ def command(
 ) -> int:
     """Track what a sound device hears, until Ctrl-C.
 
-    A device that goes away is looked for until it returns; `monitor` follows what the computer plays
-    from one output to the next. Nothing heard leaves this machine, and
+    A device that goes away is looked for until it returns; `monitor` follows what the computer
+    plays from one output to the next. Nothing heard leaves this machine, and
     nothing is stored unless --wav names a file.
 
     Example: streamer live --device monitor

@@ -215,3 +215,109 @@ def test_samples_and_losses_follow_the_clock(story: list[tuple[str, int]]) -> No
     late = (device.time - 1_000.0) * RATE - device.total
     # What is too short to be told from jitter (a tenth of a second at a time) may still be owed.
     assert abs(late) <= 0.1 * RATE + 2 * SIZE
+
+
+@pytest.mark.parametrize(("lost_s", "samples"), [(0.01, 480), (0.0, 1), (0.3, 14_400)])
+def test_an_overflow_while_blocks_are_held(lost_s: float, samples: int) -> None:
+    """What the device reports in the middle of a hold is told, in its place among the blocks."""
+    device = Device()
+    device.deliver(100)
+    device.deliver(1, jitter=0.0)
+    device.time += 0.15  # a hiccup: one block late, nothing lost
+    device.deliver(1)
+    device.time -= 0.15
+    device.deliver(2)
+    device.time += lost_s
+    device.deliver(1, overflow=True)
+    device.deliver(100)
+    (lost,) = device.losses
+    assert (lost.samples, lost.cause, lost.estimated) == (samples, "input overflow", True)
+    assert device.pieces.index(lost) == 104
+
+
+def test_two_losses_in_one_hold() -> None:
+    """A loss that began the hold and an overflow in it are two, each of its own length."""
+    device = Device()
+    device.deliver(100)
+    device.time += 0.2
+    device.deliver(3)
+    device.time += 0.05
+    device.deliver(1, overflow=True)
+    device.deliver(100)
+    assert [(lost.samples, lost.cause) for lost in device.losses] == [
+        (round(0.2 * RATE), "samples missing"),
+        (round(0.05 * RATE), "input overflow"),
+    ]
+    assert [device.pieces.index(lost) for lost in device.losses] == [100, 104]
+
+
+def test_a_hold_lasts_a_quarter_of_a_second() -> None:
+    """Blocks after a loss wait until they have come at their own pace for so long, and no longer.
+
+    (Thirty seconds would be right about the loss, and wrong about when it is told.)
+    """
+    device = Device()
+    device.deliver(100)
+    device.time += 1.0
+    device.deliver(12)
+    assert len(device.pieces) == 100
+    device.deliver(2)
+    assert len(device.pieces) == 100 + 1 + 14
+
+
+@pytest.mark.parametrize(("pace", "held"), [(0.6, False), (0.4, True)])
+def test_what_comes_at_more_than_twice_its_pace_is_a_burst(pace: float, held: bool) -> None:
+    """A hold ends after its quarter of a second unless blocks come faster than that."""
+    device = Device()
+    device.deliver(100)
+    device.time += 2.0
+    device.deliver(round(0.5 / (pace * STEP)), every=pace * STEP)  # half a second's worth of them
+    assert (len(device.pieces) == 100) is held
+
+
+@pytest.mark.parametrize(("seconds", "found"), [(0.015, 0), (0.03, 1)])
+def test_a_small_loss_is_believed_beyond_the_jitter(seconds: float, found: int) -> None:
+    """At the end of a hold, more than 20 ms are a loss; less could be jitter."""
+    device = Device()
+    device.deliver(100)
+    device.time += 0.15
+    device.deliver(1)
+    device.time += seconds - 0.15
+    device.deliver(100)
+    assert len(device.losses) == found
+
+
+@pytest.mark.parametrize(("quiet_s", "found"), [(4.0, 0), (20.0, 1)])
+def test_what_is_prompt_is_judged_by_ten_seconds(quiet_s: float, found: int) -> None:
+    """A clock that has crept away is no loss after ten seconds, and does not hide the next one.
+
+    A single block that was 60 ms early counts for as long as it is remembered: 50 ms on top are
+    suspicious within ten seconds of it, and nothing afterwards.
+    """
+    device = Device()
+    device.deliver(50)
+    device.time -= 0.06
+    device.deliver(1)
+    device.time += 0.06
+    device.deliver(round(quiet_s / STEP))
+    before = len(device.pieces)
+    device.time += 0.05
+    device.deliver(1)
+    held = len(device.pieces) == before
+    assert held is (found == 0)
+
+
+def test_losses_while_held_move_the_clock() -> None:
+    """What was counted while blocks are held is in the position, and is not lost a second time."""
+    device = Device()
+    device.deliver(100)
+    device.time += 0.5
+    device.deliver(3)
+    device.time += 1.0
+    assert device.clock.lose(Lost(RATE, "ring overrun")) == []
+    device.deliver(100)
+    assert [(lost.cause, lost.samples) for lost in device.losses] == [
+        ("samples missing", RATE // 2),
+        ("ring overrun", RATE),
+    ]
+    assert device.clock.position == device.total == round((device.time - 1_000.0) * RATE)

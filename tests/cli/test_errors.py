@@ -171,16 +171,16 @@ def test_samples_that_cannot_be_sound_are_a_gap(
 def test_a_file_that_breaks_off(
     model_directory: Path, song: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """What could be heard is judged; one sentence tells of the break, unless --quiet."""
+    """What could be heard is judged; one sentence and exit code 1 tell of it, unless --quiet."""
     path = Path(song)
     path.write_bytes(path.read_bytes()[: 44 + 2 * RATE * 2])
     options = ["--speed", "max", "--model", str(model_directory)]
-    assert main(["replay", song, *options]) == 0
+    assert main(["replay", song, *options]) == 1
     said = capfd.readouterr()
     assert said.err == "streamer: song.wav breaks off after 2.0 s of the 3.0 s it promises\n"
     lines = valid_lines(said.out.encode())
     assert lines[-1]["t"] == 2.0
-    assert main(["replay", song, "--quiet", *options]) == 0
+    assert main(["replay", song, "--quiet", *options]) == 1
     assert capfd.readouterr().err == ""
 
 

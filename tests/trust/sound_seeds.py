@@ -7,6 +7,7 @@ import random
 import struct
 from collections.abc import Callable, Sequence
 
+import av
 import numpy as np
 import soundfile
 
@@ -36,6 +37,16 @@ SEEDS: dict[str, tuple[int, int, dict[str, str]]] = {
     "song.au": (16_000, 1, {"format": "AU", "subtype": "PCM_16"}),
 }
 
+#: Seeds for the decoder: FFmpeg's words for the container and the codec.
+DECODED = {
+    "song.m4a": ("mp4", "aac"),
+    "song.wma": ("asf", "wmav2"),
+    "song.mka": ("matroska", "ac3"),
+    "song.oga": ("ogg", "flac"),
+}
+#: Seeds that are others, one behind the other.
+JOINED = {"joined.mp3": ("song.mp3", "mono.mp3"), "chained.ogg": ("stereo.ogg", "vorbis.ogg")}
+
 #: Numbers that programs trip over, as 1, 2, 4 and 8 bytes hold them.
 _ODD = (0, 1, 2, 3, 7, 999, 1_000, 1_024, 1_025, 65_535, 1_000_001, (1 << 31) - 1, 1 << 31)
 _WIDE = (*_ODD, (1 << 32) - 1, 1 << 40, (1 << 61) + 7, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
@@ -53,7 +64,19 @@ def seeds(seconds: float = 1.2) -> dict[str, bytes]:
         file = io.BytesIO()
         soundfile.write(file, block, rate, **kind)
         made[name] = file.getvalue()
-    return made
+    made |= {name: _transcoded(made["s16.wav"], *kind) for name, kind in DECODED.items()}
+    return made | {name: b"".join(made[part] for part in parts) for name, parts in JOINED.items()}
+
+
+def _transcoded(sound: bytes, container: str, codec: str) -> bytes:
+    """A sound file in a form that soundfile does not write."""
+    file = io.BytesIO()
+    with av.open(io.BytesIO(sound)) as source, av.open(file, "w", format=container) as target:
+        stream = target.add_stream(codec, rate=44_100, layout="stereo")
+        for frame in source.decode(audio=0):
+            target.mux(stream.encode(frame))
+        target.mux(stream.encode(None))
+    return file.getvalue()
 
 
 Mutation = Callable[[bytearray, random.Random], None]

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from bad_audio import MEMORY, TIME_S, campaign, fault_of
 from line_schema import valid_lines
-from sound_seeds import SEEDS, mutant, seeds
+from sound_seeds import DECODED, JOINED, SEEDS, mutant, seeds
 
 from streamer.cli.main import main
 
@@ -33,7 +33,7 @@ def test_the_mutations_are_many_and_the_same_each_time() -> None:
     made = seeds()
     spoilt = [mutant(made, number) for number in range(300)]
     assert spoilt[7] == mutant(made, 7)
-    assert {name for name, _ in spoilt} == set(SEEDS)
+    assert {name for name, _ in spoilt} == {*SEEDS, *DECODED, *JOINED}
     assert len({content for _, content in spoilt} | set(made.values())) > 290
 
 
