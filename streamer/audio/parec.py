@@ -74,5 +74,7 @@ class Stream:
             block = np.frombuffer(whole, "<f4").reshape(-1, self.channels)
             self.downmix(block, mono[: len(block)])
             self.ring.write(mono[: len(block)], entered, entered, False)
+        pipe.close()
+        self._process.wait()
         self.ended = True
         self.ring.wake()

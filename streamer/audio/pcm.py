@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import select
 import sys
@@ -142,8 +143,8 @@ class PcmSource:
 
         (It cannot be set back: that would change it under them.)
         """
-        raw = getattr(self._stream, "raw", None)
-        if sys.platform == "win32" or raw is None:
+        raw = getattr(self._stream, "raw", self._stream)
+        if sys.platform == "win32" or not isinstance(raw, io.FileIO):
             return None
         return None if os.get_blocking(raw.fileno()) else raw
 

@@ -198,9 +198,7 @@ def _summary(outcome: Outcome, out: Path) -> str:
     done = outcome.files - outcome.skipped
     parts = [f"annotated {done} of {outcome.files} files into {out}"]
     if outcome.partial:
-        parts.append(
-            f"{outcome.partial} of them have rows of the part that could be heard"
-        )
+        parts.append(f"{outcome.partial} of them have rows of the part that could be heard")
     return "; ".join(parts)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from streamer.audio import devices
-from streamer.audio.devices import Input, PulseSource, choose, is_loopback
+from streamer.audio.devices import Input, PulseSource, choose, find_again, is_loopback
 from streamer.errors import DeviceError
 
 INPUTS = [
@@ -190,3 +193,34 @@ class TestPactl:
         monkeypatch.setattr(subprocess, "run", run)
         assert devices.pulse_sources() == []
         assert devices.default_monitor() is None
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="a script of Unix")
+    def test_it_is_asked_in_english(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """On a translated desktop ``pactl`` translates its labels: it is told not to."""
+        program = tmp_path / "pactl"
+        program.write_text(
+            '#!/bin/sh\ncase "$LC_ALL$LANGUAGE" in C*|POSIX*) echo "Default Sink: music" ;;\n'
+            '*) echo "Standard-Ziel: music" ;; esac\n'
+        )
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+        for name in ("LANG", "LC_ALL", "LC_MESSAGES"):
+            monkeypatch.setenv(name, "de_DE.UTF-8")
+        monkeypatch.setenv("LANGUAGE", "de:fr")
+        assert devices.default_monitor() == "music.monitor"
+
+
+def test_a_lost_device_is_found_by_its_whole_name() -> None:
+    """Not by a part of another's; on whatever number ALSA gives it; two alike are not guessed."""
+    again = Input(5, "USB Audio: Mic (hw:4,0)", 1, 48_000, "ALSA", False, False)
+    longer = Input(6, "USB Audio: Mic Loopback (hw:1,0)", 1, 48_000, "ALSA", False, True)
+    assert find_again("USB Audio: Mic (hw:1,0)", INPUTS).index == 3
+    absent = [each for each in INPUTS if each.index != 3]
+    assert find_again("USB Audio: Mic (hw:1,0)", [*absent, longer, again]) == again
+    with pytest.raises(DeviceError, match="is not there"):
+        find_again("USB Audio: Mic (hw:1,0)", [*absent, longer])
+    with pytest.raises(DeviceError, match="is not there"):
+        find_again("USB Audio", [*absent, again])
+    twin = Input(7, "USB Audio: Mic (hw:5,0)", 1, 48_000, "ALSA", False, False)
+    with pytest.raises(DeviceError, match="is not there"):
+        find_again("USB Audio: Mic (hw:1,0)", [*absent, again, twin])

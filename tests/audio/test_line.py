@@ -15,7 +15,10 @@ import numpy as np
 import pytest
 from fake_portaudio import TONE
 
-from streamer.audio import link
+import streamer
+from streamer.audio import link, portaudio
+from streamer.audio.capture import follow, open_input
+from streamer.audio.devices import Input
 from streamer.audio.link import Process, list_inputs
 from streamer.audio.microphone import MicrophoneSource
 from streamer.audio.ring import Block
@@ -129,3 +132,99 @@ def test_ctrl_c_in_the_terminal_does_not_reach_it(module: Path) -> None:
     line.end()
     line.end()
     assert not alive(line.pid)
+
+
+@pytest.mark.parametrize("when", ["imported", "called"])
+def test_what_a_library_prints_is_no_message(module: Path, when: str) -> None:
+    """A C library that prints to descriptor 1 in the capturing process breaks nothing."""
+    noise = 'import os; os.write(1, b"ALSA lib pcm.c: underrun occurred\\n")'
+    if when == "imported":
+        module.write_text(f"{noise}\n{TONE}")
+    else:
+        call = "            self.callback(np.stack"
+        assert call in TONE
+        module.write_text(TONE.replace(call, f"            {noise}\n{call}"))
+    pieces = list(MicrophoneSource("tone", duration_s=0.5).pieces())
+    assert all(isinstance(piece, np.ndarray) for piece in pieces)
+    assert sum(len(piece) for piece in pieces if isinstance(piece, np.ndarray)) == 4_000
+
+
+def test_the_capturing_process_has_this_very_package(module: Path, tmp_path: Path) -> None:
+    """With an empty entry on the path, the working directory's copy is the child's copy, too."""
+    checkout = Path(streamer.__file__).parent.parent
+    other = tmp_path / "other"
+    (other / "streamer").mkdir(parents=True)
+    (other / "streamer" / "__init__.py").write_text("raise ImportError('another copy')")
+    program = (
+        "import sys\n"
+        f"sys.path[:] = ['', {str(module.parent)!r}, {str(other)!r}, *sys.path]\n"
+        "from streamer.audio.link import list_inputs\n"
+        "print(list_inputs()[0].name)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program],
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "Test tone\n", done.stderr
+
+
+def test_a_system_without_a_process_to_spare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failing fork is a fault of the device's kind: looking for it goes on."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    with pytest.raises(DeviceError, match="cannot start the capturing process"):
+        Process({"device": None, "rate": None})
+
+
+def test_the_default_output_is_followed() -> None:
+    """Each change is told once; while nobody knows, nothing is."""
+    answers = iter(["a.monitor", "a.monitor", None, "b.monitor", "b.monitor", "a.monitor"])
+    told: list[link.Message] = []
+
+    class OverError(Exception):
+        pass
+
+    def ask() -> str | None:
+        try:
+            return next(answers)
+        except StopIteration:
+            raise OverError from None
+
+    with pytest.raises(OverError):
+        follow(told.append, ask, lambda: None)
+    assert told == [link.Moved("b.monitor"), link.Moved("a.monitor")]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script of Unix")
+def test_channels_by_number(module: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server's source of many channels is recorded by ``parec``: the ones that were picked."""
+    (tmp_path / "samples").write_bytes(np.tile(np.arange(12, dtype="<f4") / 16, 8_000).tobytes())
+    program = tmp_path / "parec"
+    program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\n/bin/cat {tmp_path}/samples\n')
+    program.chmod(0o755)
+    source = Input(None, "studio", 12, 8_000, "PulseAudio", False, False, numbered=True)
+    monkeypatch.setattr(portaudio, "inputs", lambda _: [source])
+    stream = open_input(None, "studio", None, (3, 5))
+    assert (stream.name, stream.rate, stream.channels, stream.block_s) == (
+        "studio",
+        8_000,
+        12,
+        0.02,
+    )
+    samples = []
+    while not stream.ended:
+        stream.ring.wait(1.0)
+    while (block := stream.ring.read()) is not None:
+        assert isinstance(block, Block)
+        samples.append(block.samples)
+    np.testing.assert_array_equal(np.concatenate(samples), np.full(8_000, 3 / 16, np.float32))
+    asked = (tmp_path / "asked").read_text().split()
+    assert {"--no-remap", "--no-remix", "--device=studio", "--channels=12"} <= set(asked)
+    with pytest.raises(DeviceError, match="studio has 12 channels, so there is no channel 13"):
+        open_input(None, "studio", None, (13,))

@@ -14,7 +14,7 @@ from streamer.audio import link
 from streamer.audio.microphone import MicrophoneSource
 from streamer.audio.ring import OVERRUN, Block
 from streamer.audio.source import Lost, Piece, Remark
-from streamer.errors import DeviceError
+from streamer.errors import AudioError, DeviceError
 
 RATE, SIZE = 48_000, 960
 STEP = SIZE / RATE
@@ -515,3 +515,95 @@ def test_positions_and_times_agree_throughout_a_troubled_day() -> None:
     assert len(errors) > 1_000
     assert max(map(abs, errors)) <= 2 * STEP
     assert all(abs(two - one) <= 2 * STEP for one, two in pairwise(errors))
+
+
+def test_another_device_of_a_like_name_is_not_taken_for_it() -> None:
+    """What opens under another name is let go, and the search goes on; another hw:N is the same."""
+
+    def goes(world: World) -> Iterator[link.Message]:
+        yield OPENED
+        yield from world.sound(100)
+        yield link.Failed("gone")
+
+    def other(world: World) -> Iterator[link.Message]:
+        yield link.Opened("USB Mic Loopback", RATE, 2, STEP, "entry")
+        yield from world.sound(10**6, 0.9)
+
+    def again(world: World) -> Iterator[link.Message]:
+        yield link.Opened("USB Mic (hw:3,0)", RATE, 2, STEP, "entry")
+        yield from world.sound(10**6)
+
+    world = World(goes, other, other, again)
+    pieces = list(world.microphone("USB", duration_s=10.0).pieces())
+    heard = [piece for piece in pieces if isinstance(piece, np.ndarray)]
+    assert {float(piece[0]) for piece in heard} == {0.5}
+    assert total(pieces) == 10 * RATE
+    assert len(world.lines) == 4
+    assert all(line.ended for line in world.lines)
+
+
+def test_a_fork_that_fails_while_a_device_is_looked_for() -> None:
+    """The system had no process to spare: the search goes on, and finds the device."""
+
+    def goes(world: World) -> Iterator[link.Message]:
+        yield OPENED
+        yield from world.sound(100)
+
+    world = World(goes, steady)
+    failures = iter([False, True, True, False])
+
+    def launch(request: dict[str, object]) -> FakeLine:
+        if next(failures):
+            raise AudioError("cannot start the capturing process: [Errno 11]")
+        return world.launch(request)
+
+    pieces = list(MicrophoneSource("USB", duration_s=8.0, launch=launch, clock=world).pieces())
+    (lost,) = losses(pieces)
+    assert lost.samples == pytest.approx((0.5 + 1.0 + 2.0) * RATE, abs=2 * SIZE)
+    assert total(pieces) == 8 * RATE
+
+
+@pytest.mark.parametrize("how", ["moved", "removed"])
+def test_monitor_follows_the_default_output(how: str) -> None:
+    """It is opened again as "monitor", at once where nothing is broken, and told by its name."""
+    music = link.Opened("music.monitor", RATE, 2, STEP, "entry")
+
+    def first(world: World) -> Iterator[link.Message]:
+        yield music
+        yield from world.sound(100)
+        yield link.Moved("headset.monitor") if how == "moved" else link.Failed("gone")
+
+    def second(world: World) -> Iterator[link.Message]:
+        world.time += 0.3
+        yield link.Opened("headset.monitor", RATE, 2, STEP, "entry")
+        yield from world.sound(10**6)
+
+    world = World(first, second)
+    pieces = list(world.microphone("monitor", duration_s=6.0).pieces())
+    assert world.requests == [
+        {"device": "monitor", "rate": None},
+        {"device": "monitor", "rate": RATE},
+    ]
+    (lost,) = losses(pieces)
+    waited = 0.3 if how == "moved" else 0.8
+    assert lost.cause == ("output changed" if how == "moved" else "device lost")
+    assert lost.samples == pytest.approx(waited * RATE, abs=2 * SIZE)
+    assert "headset.monitor" in remarks(pieces)[-1]
+    assert len(remarks(pieces)) == (1 if how == "moved" else 2)
+    assert total(pieces) == 6 * RATE
+
+
+def test_a_word_of_the_capture_is_passed_on() -> None:
+    """What the mix of the channels says reaches the person at the screen; picks reach the mix."""
+
+    def script(world: World) -> Iterator[link.Message]:
+        yield OPENED
+        yield link.Told("USB Mic: channel 2 is heard alone")
+        yield from world.sound(10**6)
+
+    world = World(script)
+    microphone = MicrophoneSource(
+        "USB", channels=(3, 4), duration_s=1.0, launch=world.launch, clock=world
+    )
+    assert remarks(list(microphone.pieces())) == ["USB Mic: channel 2 is heard alone"]
+    assert world.requests == [{"device": "USB", "rate": None, "channels": [3, 4]}]

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
+import select
+import sys
+import threading
 
 import numpy as np
 import pytest
@@ -162,3 +166,55 @@ def test_close_ends_the_pieces_and_leaves_the_stream_open() -> None:
     source.close()
     assert list(pieces) == []
     assert not stream.closed
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="descriptors of Unix")
+@pytest.mark.parametrize("buffered", [True, False])
+def test_a_descriptor_that_does_not_wait(buffered: bool) -> None:
+    """Where another program has made standard input non-blocking, nothing yet is not the end."""
+    inner, outer = os.pipe()
+    os.set_blocking(inner, False)
+    data = encode(np.random.default_rng(1).uniform(-1, 1, (1_000, 1)), "s16le")
+
+    def write() -> None:
+        with os.fdopen(outer, "wb", buffering=0) as pipe:
+            for begin in range(0, len(data), 500):
+                # As late as can be: when the reader has found nothing there.
+                select.select([], [pipe], [])
+                pipe.write(data[begin : begin + 500])
+
+    with os.fdopen(inner, "rb", buffering=-1 if buffered else 0) as stream:
+        source = PcmSource(stream, rate=8_000, channels=1, fmt="s16le")
+        pieces = source.pieces()
+        writer = threading.Timer(0.05, write)
+        writer.start()
+        got = np.concatenate([piece for piece in pieces if isinstance(piece, np.ndarray)])
+        writer.join()
+    np.testing.assert_array_equal(got * 32_768, np.frombuffer(data, "<i2"))
+
+
+@pytest.mark.parametrize("level", [0.3, 0.001])
+def test_bytes_of_another_format(level: float) -> None:
+    """16-bit sound told to be f32le is mostly no sound: one remark, once, with the likely cause."""
+    values = np.random.default_rng(1).uniform(-level, level, (80_000, 2))
+    stream = io.BytesIO(encode(values, "s16le"))
+    source = PcmSource(stream, rate=8_000, channels=2, fmt="f32le")
+    _, remarks = hear(source)
+    (remark,) = remarks
+    assert "no sound" in remark
+    assert "is it f32le, or another --format?" in remark
+    assert source.incomplete
+
+
+@pytest.mark.parametrize("broken", [0.0, 0.1, 0.4])
+def test_sound_with_holes_is_sound(broken: float) -> None:
+    """Floats of which less than a half are NaN, zeros, and faint music are no other format."""
+    chance = np.random.default_rng(1)
+    values = chance.normal(0, 1e-4, 40_000)
+    values[:8_000] = 0.0
+    values[chance.random(40_000) < broken] = np.nan
+    source = PcmSource(
+        io.BytesIO(values.astype("<f4").tobytes()), rate=8_000, channels=1, fmt="f32le"
+    )
+    assert hear(source)[1] == []
+    assert not source.incomplete

@@ -209,3 +209,71 @@ def test_close_closes_the_source() -> None:
     source = Given(MODEL, [])
     Resampled(source, MODEL).close()
     assert source.closed
+
+
+def test_losses_within_a_frame_are_one() -> None:
+    """Slivers of sound between losses are lost with them: one loss, however many there were."""
+    signal = noise(48_000)
+    signal[10_000:20_000:2] = np.nan
+    items = list(Resampled(Given(48_000, [signal]), MODEL))
+    (gap,) = [item for item in items if isinstance(item, Skipped)]
+    assert gap.lost == Lost(9_999, "invalid samples")
+    assert gap.t_s == pytest.approx(10_000 / 48_000)
+
+
+@pytest.mark.parametrize(("between", "found"), [(1_199, 1), (1_200, 2)])
+def test_a_frame_of_sound_parts_two_losses(between: int, found: int) -> None:
+    """25 ms of sound between two losses are heard; less is not. Other causes stay apart."""
+    pieces: list[Piece] = [noise(5_000), Lost(50, "x"), noise(between), Lost(70, "x"), noise(5_000)]
+    items = list(Resampled(Given(48_000, pieces), MODEL))
+    losses = [item.lost.samples for item in items if isinstance(item, Skipped)]
+    assert losses == ([50, 70] if found == 2 else [120 + between])
+    pieces[3] = Lost(70, "y")
+    items = list(Resampled(Given(48_000, pieces), MODEL))
+    assert [item.lost.samples for item in items if isinstance(item, Skipped)] == [50, 70]
+
+
+def test_a_loss_that_goes_on_is_told_every_second() -> None:
+    """Six seconds of NaN in blocks of a tenth are told as they pass, not when they end."""
+    blocks: list[Piece] = [np.full(4_800, np.nan, np.float32) for _ in range(60)]
+    source = Given(48_000, [noise(48_000), *blocks])
+    told = [item for item in Resampled(source, MODEL) if isinstance(item, Skipped)]
+    assert [item.lost.samples for item in told] == [48_000] * 6
+    assert [item.t_s for item in told] == pytest.approx([1, 2, 3, 4, 5, 6])
+
+
+def test_who_breaks_off_gets_the_rest() -> None:
+    """A loss that was not over when the listener stopped is still to be had, once."""
+
+    class Interrupted(Given):
+        def pieces(self) -> Iterator[Piece]:
+            yield from super().pieces()
+            raise KeyboardInterrupt
+
+    source = Interrupted(48_000, [noise(4_800), np.full(9_600, np.nan, np.float32)])
+    stream = Resampled(source, MODEL)
+    samples = []
+    with pytest.raises(KeyboardInterrupt):
+        samples.extend(len(item) for item in stream if isinstance(item, np.ndarray))
+    (rest,) = stream.rest()
+    assert isinstance(rest, Skipped)
+    assert rest.lost == Lost(9_600, "invalid samples")
+    assert sum(samples) + rest.samples == nearest(14_400, 48_000)
+    assert list(stream.rest()) == []
+
+
+@pytest.mark.parametrize("rate", [44_100, 48_000, 11_025])
+def test_a_stretch_ends_where_its_loss_begins(rate: int) -> None:
+    """What the filter holds at a loss comes out to the sample that the clock asks for."""
+    pieces: list[Piece] = []
+    for count in range(2_000, 2_040):
+        pieces += [noise(count), Lost(1_000, "x")]
+    told = position = 0
+    for item in Resampled(Given(rate, pieces), MODEL):
+        if isinstance(item, Skipped):
+            assert told == nearest(round(item.t_s * rate), rate)
+            told += item.samples
+            position += 1
+        elif isinstance(item, np.ndarray):
+            told += len(item)
+    assert position == 40

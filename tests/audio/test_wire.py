@@ -18,6 +18,8 @@ MESSAGES = st.one_of(
     st.just(link.Tick()),
     st.builds(link.Failed, st.text()),
     st.builds(link.Clocked, st.text()),
+    st.builds(link.Moved, st.text()),
+    st.builds(link.Told, st.text()),
     st.builds(
         link.Opened,
         name=st.text(),
