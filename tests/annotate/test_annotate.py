@@ -11,6 +11,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Iterable, Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -421,3 +422,100 @@ def test_a_signal_waits_until_a_worker_has_started(where: str) -> None:
         start()
     assert reached
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_what_looks_like_sound_is_never_passed_over_in_silence(tmp_path: Path) -> None:
+    """Every ending that is read, links entered once, the rest counted and named."""
+    music, elsewhere = tmp_path / "music", tmp_path / "elsewhere"
+    (music / "sub").mkdir(parents=True)
+    elsewhere.mkdir()
+    read = [*["m4a", "aac", "wma", "mp2", "wave", "bwf", "spx", "ape"], "M4B"]
+    for ending in (*read, "m4p", "shn", "aax", "aax", "m3u", "mid", "jpg", "txt"):
+        for folder in (music, music / "sub"):
+            (folder / f"a.{ending}").touch()
+    (elsewhere / "linked.flac").touch()
+    (music / "other_disk").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(music)
+    (music / "gone.flac").symlink_to(tmp_path / "nowhere.flac")
+    found = sound_files([music])
+    names = sorted(file.relative_to(music).as_posix() for file in found.files)
+    wanted = {f"{folder}a.{ending}" for ending in read for folder in ("", "sub/")}
+    assert set(names) == wanted | {"other_disk/linked.flac", "gone.flac"}
+    assert len(names) == len(set(names))
+    assert found.left_out == {".m4p": 2, ".shn": 2, ".aax": 2}
+    assert found.passed_over() == "left out 2 .aax, 2 .m4p, 2 .shn: nothing here reads these"
+    assert not found.complete
+    assert sound_files([elsewhere / "linked.flac"]).complete
+
+
+def test_a_folder_that_cannot_be_entered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named with the reason; the others are searched."""
+    for name in ("closed", "open"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.flac").touch()
+    scandir = os.scandir
+
+    def refuse(path: str) -> object:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    # (Not by the folder's mode: root enters any.)
+    monkeypatch.setattr(os, "scandir", refuse)
+    found = sound_files([tmp_path])
+    assert found.files == [tmp_path / "open" / "a.flac"]
+    assert found.passed_over() == f"cannot enter {tmp_path / 'closed'}: Permission denied"
+
+
+def test_a_remark_on_a_file_that_was_heard_whole(
+    tmp_path: Path, job: Job, music: np.ndarray
+) -> None:
+    """Opposed channels are remarked on, and the file counts as done."""
+    path = tmp_path / "balanced.wav"
+    soundfile.write(path, np.stack([music, -music], axis=1)[:48_000], 16_000)
+    out = tmp_path / "moods.jsonl"
+    assert annotate([path], out, job, Here(job), Quiet()) == Outcome(1, 0, 0)
+    (row,) = map(json.loads, out.read_text().splitlines())
+    assert "channel 1 is heard alone" in row["remark"]
+    assert row["silent"] < 0.5
+
+
+def test_a_journal_on_a_system_that_removes_no_open_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows: the journal is closed first, and is gone all the same."""
+    journal = Journal(tmp_path / "moods.csv.partial.jsonl", {"journal": 1})
+    unlink = Path.unlink
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if not journal._file.closed:
+            raise PermissionError(13, "used by another process")
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    journal.close(remove=True)
+    assert not journal.path.exists()
+
+
+def test_connections_of_another_kind(
+    library: Path, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows hands out ``PipeConnection`` objects: what the workers do does not depend on it."""
+
+    class Other:
+        def __init__(self, connection: Connection) -> None:
+            self._connection = connection
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._connection, name)
+
+    context = multiprocessing.get_context("spawn")
+    pipe = context.Pipe
+
+    def other() -> tuple[Other, Connection]:
+        ours, theirs = pipe()
+        return Other(ours), theirs
+
+    monkeypatch.setattr(context, "Pipe", other)
+    path = str(library / "one.wav")
+    assert dict(Processes(1, job).run([path])) == dict(Here(job).run([path]))

@@ -170,3 +170,13 @@ def test_a_missing_extra_is_named(
     cluster = ["--scheduler", "tcp://127.0.0.1:1"]
     assert main(["annotate", "songs", "-o", "t.csv", *small[:2], *cluster]) == 1
     assert "pip install 'emotion-streamer[cluster]'" in capfd.readouterr().err
+
+
+def test_what_is_left_out_is_told(
+    library: Path, small: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Counted and named by its ending, even with --quiet, and the exit code is 1."""
+    (library / "bought.m4p").touch()
+    assert main(["annotate", "songs", "-o", "moods.csv", "--quiet", *small]) == 1
+    assert capfd.readouterr().err == "streamer: left out 1 .m4p: nothing here reads these\n"
+    assert len(Path("moods.csv").read_text().splitlines()) == 4
