@@ -72,7 +72,7 @@ def _transcoded(sound: bytes, container: str, codec: str) -> bytes:
     """A sound file in a form that soundfile does not write."""
     file = io.BytesIO()
     with av.open(io.BytesIO(sound)) as source, av.open(file, "w", format=container) as target:
-        stream = target.add_stream(codec, rate=44_100, layout="stereo")
+        stream = target.add_stream(codec, rate=44_100, layout="stereo", bit_rate=128_000)
         for frame in source.decode(audio=0):
             target.mux(stream.encode(frame))
         target.mux(stream.encode(None))
