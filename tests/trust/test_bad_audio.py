@@ -19,12 +19,15 @@ from streamer.cli.main import main
 
 @pytest.mark.slow
 def test_hundreds_of_spoilt_files(tmp_path: Path) -> None:
-    """Each ends with exit code 0, or 1 and a sentence, in bounded time and memory; no NaN."""
-    found = campaign(range(100_000, 100_400), tmp_path)
+    """Each ends with exit code 0, or 1 and a sentence, in bounded time and memory; no NaN.
+
+    (Every second one starts a decoder's process, which takes most of the time.)
+    """
+    found = campaign(range(100_000, 100_150), tmp_path)
     assert found.faults == []
-    assert found.files == 400
-    assert found.heard > 100
-    assert found.refused > 50
+    assert found.files == 150
+    assert found.heard > 30
+    assert found.refused > 30
     assert found.slowest_s < TIME_S
 
 
