@@ -65,7 +65,9 @@ class Outputs:
         page = Page(port, host)
         self.add(page)
         if not quiet:
-            tell(f"the page is at {page.url} (add ?overlay for OBS)")
+            ours = host in ("127.0.0.1", "::1", "localhost")
+            reach = "" if ours else ", open to everybody who reaches this machine"
+            tell(f"the page is at {page.url} (add ?overlay for OBS){reach}")
 
     def hang_up(self) -> None:
         """Close what sends over the network; a receiver that is out of reach at the end failed."""

@@ -148,7 +148,7 @@ class Page:
     @property
     def url(self) -> str:
         """Where a browser on this machine finds the page."""
-        host = "127.0.0.1" if self._host in ("0.0.0.0", "::") else self._host
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)
         return f"http://{_authority(host, self._port)}/"
 
     def write(self, event: Event) -> None:
@@ -217,6 +217,8 @@ class Page:
         self._ringing.clear()  # first: a letter that comes now rings again
         while self._letters:
             event, line = self._letters.popleft()
+            if isinstance(event, Start):
+                self._past = Past()  # one session may follow another
             self._past.add(event, line)
             for queue in list(self._viewers):
                 self._put(queue, line)

@@ -250,6 +250,15 @@ def test_a_week_is_kept_in_bounded_memory() -> None:
     assert times == sorted(times)
 
 
+def test_the_next_session_begins_afresh(page: Page) -> None:
+    """Where one session follows another, whoever comes late sees the newer one alone."""
+    for event in (start("a.flac"), estimate(60.0), END, start("b.flac"), estimate(0.5)):
+        page.write(event)
+    with view(page) as viewer:
+        found = [json.loads(viewer.recv(timeout=20)) for _ in range(2)]
+    assert (found[0]["source"]["name"], found[1]["t"]) == ("b.flac", 0.5)
+
+
 def test_dense_estimates_are_thinned_for_late_viewers_alone() -> None:
     """With every frame written, a late viewer gets one each half second."""
     past = Past()
