@@ -36,11 +36,8 @@ ROOT = Path(__file__).resolve().parents[2]
 #: Files that are mutated, and the tests that belong to them, the quickest first.
 SUBJECTS = {
     "streamer/features/*.py": ("tests/features", "tests/test_tracker.py"),
-    "streamer/network/*.py": (
-        "tests/network",
-        "tests/test_tracker.py",
-        "tests/trust/test_hostile_models.py",
-    ),
+    "streamer/network/[lhor]*.py": ("tests/network", "tests/test_tracker.py"),
+    "streamer/network/[cmn]*.py": ("tests/network", "tests/trust/test_hostile_models.py"),
     "streamer/stages.py": (
         "tests/test_tracker.py",
         "tests/test_pool.py",
@@ -52,7 +49,7 @@ SUBJECTS = {
         "tests/trust/test_bad_numbers.py",
     ),
     "streamer/audio/ring.py": ("tests/audio/test_ring.py", "tests/audio/test_portaudio.py"),
-    "streamer/audio/losses.py": ("tests/audio/test_continuity.py",),
+    "streamer/audio/sample_clock.py": ("tests/audio/test_sample_clock.py",),
     "streamer/audio/resample.py": (
         "tests/audio/test_resample.py",
         "tests/audio/test_validity.py",
