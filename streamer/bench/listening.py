@@ -25,6 +25,7 @@ from streamer.bench.report import Row, Section, timed
 from streamer.bench.timing import Call, measure, side_by_side
 from streamer.events import Estimate
 from streamer.network.model import Model
+from streamer.network.runtime import Gate
 from streamer.pool import TrackerPool
 from streamer.sinks.history import History
 from streamer.tracker import EmotionTracker
@@ -50,6 +51,10 @@ def step(model: Model, music: NDArray[np.float32], seconds: float) -> Section:
     if model.chroma is not None:
         calls["of which chroma"] = chroma_call(model.chroma, frame)
     calls["of which network"] = lambda: model.runtime.forward(row, state)
+    if model.config.network.gate:
+        heard = np.ones((1, model.config.network.lstm), dtype=np.float32)
+        gate = Gate(model.weights["music.weight"].T, model.weights["music.bias"])
+        calls["of which the music gate"] = lambda: gate(heard)
     hop_s = features.hop / features.sample_rate
     title = f"Live step (a hop lasts {hop_s * 1e3:g} ms)"
     return Section(title, "µs", timed(side_by_side(calls, seconds), {}))

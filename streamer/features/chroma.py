@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from streamer.features.state import State
 
+Floats = NDArray[np.float32]
 #: Pitch classes of an octave, C first, and so the width of a chroma row.
 PITCH_CLASSES = 12
 #: MIDI's number of the A that is tuned to 440 Hz.
@@ -28,7 +29,7 @@ _A4 = 69
 #: Windows whose spectra are worked on at a time: larger arrays leave the processor's cache.
 _AT_ONCE = 16
 #: Added to a denominator, it is nothing beside any sound, and keeps silence at 0.
-_TINY = 1e-300
+_TINY = 1e-30
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +127,12 @@ class ChromaConfig:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowState(State):
-    """``recent``: decimated samples of the long window before the next hop, float64, oldest first.
+    """``recent``: decimated samples of the long window before the next hop, float32, oldest first.
 
     ``begun``: whether a frame was heard yet, since the start or a gap; before that they are zeros.
     """
 
-    recent: NDArray[np.float64]
+    recent: Floats
     begun: bool
 
 
@@ -139,18 +140,17 @@ class WindowState(State):
 class HarmonyState(State):
     """What was heard over seconds.
 
-    ``tuning`` (2,): a fading sum of peaks around the circle of a semitone. ``sums`` (memories, 12)
-    and ``weights`` (memories, 1): fading sums of the chroma rows, and of their weights.
+    ``tuning`` (2,): a fading sum of peaks around the circle of a semitone. ``sums`` (memories, 13):
+    fading sums of the chroma rows, and of their weights.
     """
 
     tuning: NDArray[np.float64]
     sums: NDArray[np.float64]
-    weights: NDArray[np.float64]
 
 
 #: The states of a stream whose model hears no harmony.
-NO_WINDOW = WindowState(np.empty(0), False)
-NO_HARMONY = HarmonyState(np.zeros(2), np.empty((0, PITCH_CLASSES)), np.empty((0, 1)))
+NO_WINDOW = WindowState(np.empty(0, dtype=np.float32), False)
+NO_HARMONY = HarmonyState(np.zeros(2), np.empty((0, PITCH_CLASSES + 1)))
 
 
 class Chroma:
@@ -169,16 +169,16 @@ class Chroma:
         rate = sample_rate / config.decimation
         self._low_pass = _LowPass(config, sample_rate, math.gcd(self._hop, self._older))
 
-        self._window = np.hanning(config.window)
+        self._none = np.empty((0, config.window), dtype=np.float32)
+        self._window = np.hanning(config.window).astype(np.float32)
         frequencies = np.fft.rfftfreq(config.window, 1 / rate)
         begin, end = np.searchsorted(frequencies, (config.low_hz, config.high_hz))
         self._bins = slice(int(begin), int(end))
         pitch = _A4 + 12 * np.log2(frequencies[self._bins] / 440)
         if not len(pitch):
             raise ValueError("the long window has no bins between low_hz and high_hz")
-        self._left = np.searchsorted(pitch, pitch - config.surround)
-        self._right = np.searchsorted(pitch, pitch + config.surround)
-        self._share = 1 / (self._right - self._left)
+        left, right = (np.searchsorted(pitch, pitch + side * config.surround) for side in (-1, 1))
+        self._around, self._share = np.stack([left, right]), 1 / (right - left)
 
         weight = np.exp(-0.5 * ((pitch - config.centre) / config.spread) ** 2)
         above_bass = 1 / (1 + np.exp((config.bass - pitch) / config.slope))
@@ -187,22 +187,24 @@ class Chroma:
         bank = np.exp(-0.5 * (apart / config.width) ** 2) * (weight * above_bass)[:, None]
         self._bank = np.ascontiguousarray(bank, dtype=np.float32)
         angle = 2 * np.pi * pitch
-        self._circle = np.stack([weight * np.cos(angle), weight * np.sin(angle), weight], axis=1)
+        circle = np.stack([weight * np.cos(angle), weight * np.sin(angle), weight], axis=1)
+        self._circle = circle.astype(np.float32)
         lowest = _A4 + 12 * math.log2(config.low_hz / 440)
         octave = np.clip(np.floor((pitch - lowest) / 12), 0, config.octaves - 1)
         self._octaves = np.searchsorted(octave, np.arange(config.octaves))
         if (np.diff([*self._octaves, len(pitch)]) < 1).any():
             raise ValueError("the long window has no bins in one of the octaves")
 
-        # Where the twelve classes lie among the places, for each whole step out of tune.
-        reach = config.steps // 2 + 1
-        shifts = np.arange(-reach, reach + 1)
-        self._reach = reach
-        self._places = (np.arange(PITCH_CLASSES) * config.steps + shifts[:, None]) % len(places)
+        self._ring = len(places)
+        self._columns = self._ring + 2 + config.scalars
+        # The places below and above each of the classes, for each whole step out of tune.
+        self._reach = config.steps // 2 + 1
+        shifts = np.arange(-self._reach, self._reach + 1)[:, None, None]
+        classes = np.arange(PITCH_CLASSES) * config.steps
+        self._places = (classes + shifts + np.array([[0], [1]])) % self._ring
         seconds = hop / sample_rate
         self._tuning_left = math.exp(-seconds / config.tuning_s)
-        left = np.exp(-seconds / np.asarray(config.memories_s))
-        self._left_over = left[:, None]
+        self._left_over = np.exp(-seconds / np.asarray(config.memories_s))[:, None]
 
     @property
     def columns(self) -> int:
@@ -211,21 +213,18 @@ class Chroma:
 
     def initial_window(self) -> WindowState:
         """The state before the first frame, and after a gap: no window spans one."""
-        return WindowState(np.zeros(self.config.window - self._hop), False)
+        return WindowState(np.zeros(self.config.window - self._hop, dtype=np.float32), False)
 
     def initial(self) -> HarmonyState:
         """The state of a song of which nothing was heard. A gap leaves it: the key is the same."""
-        memories = len(self.config.memories_s)
-        return HarmonyState(
-            np.zeros(2), np.zeros((memories, PITCH_CLASSES)), np.zeros((memories, 1))
-        )
+        return HarmonyState(np.zeros(2), np.zeros((len(self.config.memories_s), PITCH_CLASSES + 1)))
 
     def windows(
         self, frames: NDArray[np.float64], state: WindowState
-    ) -> tuple[NDArray[np.float64], WindowState]:
+    ) -> tuple[Floats, WindowState]:
         """The long window (count, window) of each of ``frames`` (count, frame + 1), and the state.
 
-        Decimated, float64, not to be written to; zeros where the stream had not begun.
+        Decimated, float32, not to be written to; zeros where the stream had not begun.
         """
         windows, (after,) = self.windows_of_streams(frames, [len(frames)], [state])
         return windows, after
@@ -235,16 +234,24 @@ class Chroma:
         frames: NDArray[np.float64],
         lengths: Sequence[int],
         states: Sequence[WindowState],
-    ) -> tuple[NDArray[np.float64], list[WindowState]]:
+    ) -> tuple[Floats, list[WindowState]]:
         """``windows`` for several streams, their ``frames`` one after the other.
 
         ``lengths`` says how many frames each stream has.
         """
         newest = frames[:, -(self._hop * self.config.decimation + self._low_pass.history) :]
         decimated = self._low_pass(newest)
-        found: list[NDArray[np.float64]] = []
-        after: list[WindowState] = []
         begin = 0
+        after: list[WindowState] = []
+        if len(frames) == len(lengths) and all(lengths):
+            # A frame of each stream, as live: no window overlaps another.
+            windows = np.empty((len(frames), self.config.window), dtype=np.float32)
+            windows[:, -self._hop :] = decimated
+            for window, frame, state in zip(windows, frames, states, strict=True):
+                window[: -self._hop] = state.recent if state.begun else self._begun(frame)
+                after.append(WindowState(window[self._hop :].copy(), True))
+            return windows, after
+        found: list[Floats] = []
         for length, state in zip(lengths, states, strict=True):
             if not length:
                 after.append(state)
@@ -258,11 +265,11 @@ class Chroma:
             after.append(WindowState(heard[len(heard) - len(recent) :].copy(), True))
         if len(found) == 1:
             return found[0], after
-        return np.concatenate([np.empty((0, self.config.window)), *found]), after
+        return np.concatenate([self._none, *found]), after
 
-    def _begun(self, frame: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _begun(self, frame: NDArray[np.float64]) -> Floats:
         """What the first frame brings along: what lies before its newest hop, after zeros."""
-        recent = np.zeros(self.config.window - self._hop)
+        recent = np.zeros(self.config.window - self._hop, dtype=np.float32)
         if self._older:
             padded = np.zeros((1, self._low_pass.history + self._older * self.config.decimation))
             padded[0, self._low_pass.history :] = frame[
@@ -271,7 +278,7 @@ class Chroma:
             recent[-self._older :] = self._low_pass(padded)[0]
         return recent
 
-    def facts(self, windows: NDArray[np.float64]) -> NDArray[np.float64]:
+    def facts(self, windows: Floats) -> NDArray[np.float64]:
         """What each of ``windows`` (count, window) says by itself.
 
         (count, 12 * steps + 2 + scalars), float64, each row to the last bit whatever the others:
@@ -282,32 +289,36 @@ class Chroma:
             starts = range(0, len(windows), _AT_ONCE)
             return np.concatenate([self.facts(windows[k : k + _AT_ONCE]) for k in starts])
         spectrum = np.fft.rfft(windows * self._window)[:, self._bins]
-        magnitude = np.square(spectrum.real)
+        both = np.empty((len(windows), 2, spectrum.shape[1]), dtype=np.float32)
+        peaks, magnitude = both[:, 0], both[:, 1]
+        np.square(spectrum.real, out=magnitude)
         magnitude += np.square(spectrum.imag)
         np.sqrt(magnitude, out=magnitude)
         np.sqrt(magnitude, out=magnitude)
-        total = np.zeros((len(windows), magnitude.shape[1] + 1))
+        # Differences of long sums: these alone need more digits.
+        total = np.zeros((len(windows), spectrum.shape[1] + 1))
         np.cumsum(magnitude, axis=1, out=total[:, 1:])
-        peaks = total.take(self._left, axis=1)
-        peaks -= total.take(self._right, axis=1)
-        peaks *= self._share
-        peaks += magnitude
+        ends = total.take(self._around, axis=1, mode="clip")
+        local = ends[:, 1]
+        local -= ends[:, 0]
+        local *= self._share
+        np.subtract(magnitude, local, out=peaks, casting="same_kind")
         np.maximum(peaks, 0, out=peaks)
 
         # Vector by vector: a product of many rows would round otherwise than one of a few.
-        places = np.matmul(peaks.astype(np.float32)[:, None], self._bank)[:, 0]
+        facts = np.empty((len(windows), self._columns))
+        facts[:, : self._ring] = np.matmul(peaks[:, None], self._bank)[:, 0]
         circle = np.matmul(np.square(peaks)[:, None], self._circle)[:, 0]
-        circle /= circle[:, 2:] + _TINY
-        parts = [places, circle[:, :2]]
+        circle[:, 2] += _TINY
+        np.divide(circle[:, :2], circle[:, 2:], out=facts[:, self._ring : self._ring + 2])
         if self.config.tonalness:
-            in_octaves = np.add.reduceat(peaks, self._octaves, axis=1)
-            of_octaves = np.add.reduceat(magnitude, self._octaves, axis=1)
-            parts.append(in_octaves / (of_octaves + _TINY))
-            parts.append(
-                in_octaves.sum(axis=1, keepdims=True)
-                / (of_octaves.sum(axis=1, keepdims=True) + _TINY)
-            )
-        return np.concatenate(parts, axis=1)
+            shares = facts[:, self._ring + 2 :]
+            sums = np.add.reduceat(both, self._octaves, axis=2)
+            sums[:, 1] += _TINY
+            np.divide(sums[:, 0], sums[:, 1], out=shares[:, :-1])
+            whole = np.add.reduce(sums, axis=2)
+            np.divide(whole[:, 0], whole[:, 1], out=shares[:, -1])
+        return facts
 
     def rows(
         self, facts: NDArray[np.float64], state: HarmonyState
@@ -339,49 +350,57 @@ class Chroma:
     def _rows_of_equal_songs(
         self, facts: NDArray[np.float64], states: Sequence[HarmonyState]
     ) -> tuple[NDArray[np.float64], list[HarmonyState]]:
-        places = PITCH_CLASSES * self.config.steps
+        songs, steps = len(states), len(facts) // max(1, len(states))
         tuning = np.array([state.tuning for state in states])
-        turned = np.empty((len(facts), 2))
+        turned = np.empty((songs, steps, 2))
+        circles = facts[:, self._ring : self._ring + 2].reshape(songs, steps, 2)
         # Step by step; in each, one frame of every song.
-        shape = (len(states), -1, 2)
-        out = turned.reshape(shape).transpose(1, 0, 2)
-        for step, new in enumerate(facts[:, places : places + 2].reshape(shape).transpose(1, 0, 2)):
+        for step in range(steps):
             tuning *= self._tuning_left
-            tuning += new
-            out[step] = tuning
-        chroma = self._tuned(facts[:, :places], turned)
+            tuning += circles[:, step]
+            turned[:, step] = tuning
 
         rows = np.empty((len(facts), self.columns))
-        rows[:, :PITCH_CLASSES] = chroma
+        chroma = rows[:, :PITCH_CLASSES]
+        self._tune(facts, turned.reshape(-1, 2), chroma)
         end = PITCH_CLASSES * self.config.planes
-        rows[:, end:] = facts[:, places + 2 :]
+        rows[:, end:] = facts[:, self._ring + 2 :]
         sums = np.array([state.sums for state in states])
-        weights = np.array([state.weights for state in states])
         if self.config.memories_s:
-            memories = len(self.config.memories_s)
-            means = rows[:, PITCH_CLASSES:end].reshape(len(states), -1, memories, PITCH_CLASSES)
-            newest = chroma.reshape(len(states), -1, 1, PITCH_CLASSES)
-            for step in range(newest.shape[1]):
+            newest = np.ones((songs, steps, 1, PITCH_CLASSES + 1))
+            newest[:, :, 0, :-1] = chroma.reshape(songs, steps, PITCH_CLASSES)
+            means = np.empty((songs, steps, len(self.config.memories_s), PITCH_CLASSES))
+            for step in range(steps):
                 sums *= self._left_over
                 sums += newest[:, step]
-                weights *= self._left_over
-                weights += 1
-                np.divide(sums, weights, out=means[:, step])
-        return rows, [HarmonyState(*parts) for parts in zip(tuning, sums, weights, strict=True)]
+                np.divide(sums[:, :, :-1], sums[:, :, -1:], out=means[:, step])
+            rows[:, PITCH_CLASSES:end] = means.reshape(len(facts), end - PITCH_CLASSES)
+        if songs == 1:
+            return rows, [HarmonyState(tuning[0], sums[0])]
+        # Copies: a song that stays behind must not hold the whole batch in memory.
+        both = zip(tuning, sums, strict=True)
+        return rows, [HarmonyState(circle.copy(), faded.copy()) for circle, faded in both]
 
-    def _tuned(
-        self, places: NDArray[np.float64], turned: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    def _tune(
+        self, facts: NDArray[np.float64], turned: NDArray[np.float64], out: NDArray[np.float64]
+    ) -> None:
         """Chroma (count, 12) at the tuning of ``turned``, of unit length; 0 without a sound."""
-        out_of_tune = np.arctan2(turned[:, 1], turned[:, 0]) * (self.config.steps / (2 * np.pi))
-        below = np.floor(out_of_tune)
-        share = (out_of_tune - below)[:, None]
-        shift = below.astype(np.intp) + self._reach
-        frame = np.arange(len(places))[:, None]
-        chroma: NDArray[np.float64] = places[frame, self._places[shift]] * (1 - share)
-        chroma += places[frame, self._places[shift + 1]] * share
-        chroma /= np.sqrt(np.square(chroma).sum(axis=1, keepdims=True)) + _TINY
-        return chroma
+        place = np.arctan2(turned[:, 1], turned[:, 0])
+        place *= self.config.steps / (2 * np.pi)
+        below = np.floor(place)
+        place -= below
+        share = place[:, None]
+        # Between the places below and above.
+        near = self._places.take(below.astype(np.intp) + self._reach, axis=0)
+        if len(facts) > 1:
+            near = near + (np.arange(len(facts)) * facts.shape[1])[:, None, None]
+        around = facts.take(near)  # counted through all rows, which lie one after the other
+        np.subtract(around[:, 1], around[:, 0], out=out)
+        out *= share
+        out += around[:, 0]
+        length = np.sqrt(np.einsum("ij,ij->i", out, out))
+        length += _TINY
+        out /= length[:, None]
 
 
 class _LowPass:
@@ -402,17 +421,21 @@ class _LowPass:
         # So many at a time: a matrix of few is mostly zeros, one of many is all overlap.
         self._block = max(k for k in range(1, 17) if outputs % k == 0)
         self._step = self._block * config.decimation
-        self._matrix = np.zeros((self._step + self.history, self._block))
+        self._matrix = np.zeros((self._step + self.history, self._block), dtype=np.float32)
         for column in range(self._block):
             begin = column * config.decimation
             self._matrix[begin : begin + config.taps, column] = taps[::-1]
 
-    def __call__(self, samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    def __call__(self, samples: NDArray[np.float64]) -> Floats:
         """Decimated rows of ``samples`` (count, history + n): (count, n / decimation)."""
-        blocks = (samples.shape[1] - self.history) // self._step
-        shape = (len(samples), blocks, len(self._matrix))
+        count, length = samples.shape
+        blocks = (length - self.history) // self._step
+        shape = (count, blocks, len(self._matrix))
         strides = (samples.strides[0], self._step * samples.itemsize, samples.itemsize)
-        overlapping = np.lib.stride_tricks.as_strided(samples, shape, strides, writeable=False)
+        if count == 1:  # twice as fast as what is for any number of rows
+            overlapping = np.ndarray(shape, samples.dtype, samples[0], 0, strides)
+        else:
+            overlapping = np.lib.stride_tricks.as_strided(samples, shape, strides, writeable=False)
         # Overlapping rows are no matrix that BLAS would take: they are copied apart.
-        decimated: NDArray[np.float64] = np.matmul(np.ascontiguousarray(overlapping), self._matrix)
-        return decimated.reshape(len(samples), blocks * self._block)
+        decimated: Floats = np.matmul(overlapping.astype(np.float32), self._matrix)
+        return decimated.reshape(count, blocks * self._block)
