@@ -1,30 +1,24 @@
-"""NumPy arrays into the tracker: python examples/feed_arrays.py song.flac [MODEL].
+"""NumPy arrays in, NumPy arrays out: python examples/feed_arrays.py song.flac [MODEL].
 
-Your arrays may come from anywhere: a radio, a game, a network. Cut them as you like; the estimates
-are the same. Here they are read from a file in blocks, stereo and at the file's own rate.
+Your samples may come from anywhere: floats in [-1, 1], of any rate, mono or with channels. Here
+they are read from a file. (Samples that come block by block go to ``EmotionTracker.push``.)
 """
 
 import sys
 
 import numpy as np
 import soundfile
-import soxr
 
-from streamer import EmotionTracker, load_model
+import streamer
 
-tracker = EmotionTracker(load_model(sys.argv[2] if len(sys.argv) > 2 else None), interval=1.0)
-rate = soundfile.info(sys.argv[1]).samplerate
-# A resampler that remembers: block by block it gives what it would give for the whole.
-resampler = soxr.ResampleStream(rate, tracker.sample_rate, 1, dtype="float32")
+samples, rate = soundfile.read(sys.argv[1], dtype="float32")  # (n,) or (n, channels)
+model = sys.argv[2] if len(sys.argv) > 2 else None
+moods = streamer.track(samples, rate, model=model, interval=1.0)
 
-valence, arousal = [], []
-for block in soundfile.blocks(sys.argv[1], blocksize=1024, dtype="float32", always_2d=True):
-    mono = resampler.resample_chunk(block.mean(axis=1))  # (samples,), float32, in [-1, 1]
-    for estimate in tracker.push(mono):
-        if estimate.sound == "music":
-            valence.append(estimate.valence)
-            arousal.append(estimate.arousal)
-
-print(f"{tracker.t:.1f} s heard in {tracker.frames} frames, {len(valence)} estimates")
-if valence:
-    print(f"mean valence {np.mean(valence):+.2f}, mean arousal {np.mean(arousal):+.2f}")
+columns = moods.columns()  # what pandas.DataFrame takes as it is
+judged = ~np.isnan(columns["valence"])
+end = moods.run()
+print(f"{end.t:.1f} s heard in {end.frames} frames, {judged.sum()} estimates")
+if judged.any():
+    valence, arousal = columns["valence"][judged].mean(), columns["arousal"][judged].mean()
+    print(f"mean valence {valence:+.2f}, mean arousal {arousal:+.2f}")

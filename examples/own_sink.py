@@ -1,6 +1,7 @@
 """A sink of one's own: python examples/own_sink.py song.flac [MODEL].
 
-A sink is any object with ``write(event)`` and ``close()``. This one draws a bar for the arousal.
+A sink is any object with ``write(event)`` and ``close()``, or a function that gets each estimate.
+This one draws a bar for the arousal.
 
 To have it as ``streamer live --sink bars:40``, install a package with this in its pyproject.toml::
 
@@ -12,8 +13,8 @@ from __future__ import annotations
 
 import sys
 
-from streamer import EmotionTracker, End, Estimate, Event, Gap, Session, load_model
-from streamer.audio.files import FileSource
+import streamer
+from streamer import End, Estimate, Event, Gap
 
 
 class Bars:
@@ -43,5 +44,5 @@ def open_sink(argument: str | None) -> Bars:
 
 
 if __name__ == "__main__":
-    model = load_model(sys.argv[2] if len(sys.argv) > 2 else None)
-    Session(FileSource(sys.argv[1]), EmotionTracker(model, interval=0.5), [Bars()]).run()
+    model = sys.argv[2] if len(sys.argv) > 2 else None
+    streamer.track(sys.argv[1], model=model, sinks=[Bars()]).run()

@@ -21,7 +21,7 @@ from makers.variants import (
     read_ablations,
 )
 from streamer.cli.learning import learning, progress_bars, read, songs_of
-from streamer.errors import OutputError, StreamerError
+from streamer.errors import StreamerError, writing
 from streamer.training.crossval import SECOND, write_metrics
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def card(
     documents: tuple[Path, ...],
 ) -> None:
     """Write the card of the model in DIRECTORY from its metrics, and draw its reliability."""
-    try:
+    with writing(directory):
         if figures is not None:
             source = figures / SECOND if second else figures
             for name in ("metrics.json", "out_of_fold.csv.gz"):
@@ -102,8 +102,6 @@ def card(
         write_card(directory, recipe, second=second)
         for document in documents:
             write_accuracy(document, directory)
-    except OSError as error:
-        raise OutputError(f"{directory} cannot be written: {error.strerror}") from None
 
 
 def _robust(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 
 class StreamerError(Exception):
     """Base of every failure that is a user's to mend; the command line prints it and exits 1."""
@@ -39,3 +42,12 @@ class MissingExtraError(StreamerError):
             f"{feature} needs {package}, which is not installed: "
             f"pip install 'emotion-streamer[{extra}]'"
         )
+
+
+@contextlib.contextmanager
+def writing(what: object) -> Iterator[None]:
+    """Turn the ``OSError`` of what is written inside into an ``OutputError`` about ``what``."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{what} cannot be written: {error.strerror or error}") from None

@@ -1,16 +1,20 @@
 """What flows out of a listening session: records, and their form as JSON lines (schema 1).
 
 Every event is an immutable record. Rendering (JSON lines, dashboard, OSC) is the last step and
-happens in the sinks. The JSON form is described for machines by ``streamer/schema.json``.
+happens in the sinks. The JSON form is described for machines by ``streamer/schema.json``, and lines
+of others are held against it when they are read.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 SCHEMA = 1
@@ -19,8 +23,18 @@ SCHEMA = 1
 QUADRANTS = ("happy", "tense", "sad", "calm")
 
 
+class _Line:
+    """An event that has a JSON form."""
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain object of the event's JSON line; raises ``ValueError`` for NaN."""
+        return to_dict(self)  # type: ignore[arg-type]  # the events below are all there are
+
+
 @dataclass(frozen=True, slots=True)
-class Start:
+class Start(_Line):
     """The first event of a session: what is listened to, and by which model.
 
     ``time`` is UTC in ISO 8601, ``source`` what the source says of itself, ``sample_rate`` the
@@ -40,7 +54,7 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(_Line):
     """How the music feels at stream time ``t``, judged from the samples up to ``t`` alone.
 
     ``valence`` and ``arousal`` lie in [-1, 1], their deviations above 0; ``quadrant_p`` sums to 1
@@ -72,9 +86,32 @@ class Estimate:
             return "silence"
         return "no music" if self.valence is None else "music"
 
+    def to_row(self) -> dict[str, Any]:
+        """The estimate as a row of a table: a value for every one of :data:`COLUMNS`."""
+        chances = self.quadrant_p or {}
+        return {
+            name: chances.get(name[2:]) if name.startswith("p_") else getattr(self, name)
+            for name in COLUMNS
+        }
+
+
+def _columns() -> dict[str, type]:
+    columns: dict[str, type] = {}
+    for field in dataclasses.fields(Estimate):
+        if field.name == "quadrant_p":
+            columns |= {f"p_{name}": float for name in QUADRANTS}
+        else:
+            kind = str(field.type).removesuffix(" | None")
+            columns[field.name] = {"float": float, "str": str, "bool": bool}[kind]
+    return columns
+
+
+#: The columns of estimates as a table, and their types; ``p_happy`` and so on are ``quadrant_p``.
+COLUMNS = _columns()
+
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(_Line):
     """Samples that never reached the tracker.
 
     ``t`` is the stream time at which the missing piece begins; it lasts ``seconds``. ``samples``
@@ -100,7 +137,7 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class End(_Line):
     """The last event: what was done and what was lost.
 
     ``lost_samples`` are counted at the source's rate; ``real_time_factor`` is compute time divided
@@ -159,28 +196,198 @@ def to_dict(event: Event) -> dict[str, Any]:
     return record
 
 
+#: What a terminal might obey or be confused by; JSON itself escapes what is below a blank.
+_UNSHOWN = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
 def to_json(event: Event) -> str:
-    """One JSON line (without its newline) of an event."""
-    return json.dumps(to_dict(event), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    """One JSON line (without its newline) of an event; no character in it steers a terminal."""
+    line = json.dumps(to_dict(event), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    if line.isprintable():
+        return line
+    return _UNSHOWN.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
 
 
 def from_json(line: str) -> Event | None:
     """The event of one JSON line; unknown fields are ignored, an unknown type gives ``None``.
 
-    Raises ``ValueError`` where the line is not a JSON object, a field is missing, or the schema is
-    another one.
+    Raises ``ValueError`` where the line is not a JSON object or not what ``schema.json`` says of
+    its type: a field that is missing, of another type, or out of its range.
     """
-    record = json.loads(line)
+    try:
+        record = json.loads(line, parse_constant=_refuse, object_pairs_hook=_once)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     if not isinstance(record, dict):
         raise ValueError("not a JSON object")
-    kind = _TYPES.get(str(record.get("type")))
+    name = record.get("type")
+    kind = _TYPES.get(name) if isinstance(name, str) else None
     if kind is None:
         return None
     if kind is Start and record.get("schema") != SCHEMA:
-        raise ValueError(f"schema {record.get('schema')!r}, while this version reads {SCHEMA}")
-    known = {field.name for field in dataclasses.fields(kind)}
-    try:
-        event: Event = kind(**{key: item for key, item in record.items() if key in known})
-    except TypeError:
-        raise ValueError(f"a field of the {record['type']!r} line is missing") from None
+        raise ValueError(f"schema {record.get('schema')!r:.40}, while this version reads {SCHEMA}")
+    known = _known(_schema()["$defs"][name], record, f"the {name!r} line")
+    event: Event = kind(**{key: item for key, item in known.items() if key != "type"})
     return event
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} stands where a number should")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise ValueError("a field stands there twice")
+    return record
+
+
+@functools.cache
+def _schema() -> dict[str, Any]:
+    text = Path(__file__).with_name("schema.json").read_text(encoding="utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    return schema
+
+
+_PLAIN_TYPES: dict[str, tuple[type, ...]] = {
+    "object": (dict,),
+    "string": (str,),
+    "boolean": (bool,),
+    "integer": (int,),
+    "number": (int, float),
+    "null": (type(None),),
+}
+
+
+def _known(schema: Mapping[str, Any], value: Any, where: str) -> Any:
+    """``value`` without the fields that the schema does not know.
+
+    Raises ``ValueError`` where it is not what the schema allows. Of JSON Schema this knows what
+    ``schema.json`` uses; a test holds both to that.
+    """
+    if "$ref" in schema:
+        return _known(_schema()["$defs"][schema["$ref"].rpartition("/")[2]], value, where)
+    if "type" in schema:
+        names = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        if "integer" in names and isinstance(value, float) and value.is_integer():
+            value = int(value)  # some programs write 16000.0
+        kinds = tuple(kind for name in names for kind in _PLAIN_TYPES[name])
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise ValueError(f"{where} must be of type {' or '.join(names)}, not {_cited(value)}")
+    if "const" in schema and value != schema["const"]:
+        raise ValueError(f"{where} must be {schema['const']!r}, not {_cited(value)}")
+    if "enum" in schema and not (isinstance(value, str) and value in schema["enum"]):
+        raise ValueError(f"{where} must be one of {', '.join(schema['enum'])}: {_cited(value)}")
+    if isinstance(value, str):
+        _check_text(schema, value, where)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        _check_range(schema, value, where)
+    if isinstance(value, dict):
+        return _known_fields(schema, value, where)
+    return value
+
+
+def _known_fields(schema: Mapping[str, Any], record: dict[str, Any], where: str) -> dict[str, Any]:
+    for name in schema.get("required", ()):
+        if name not in record:
+            raise ValueError(f"{where} lacks the field {name!r}")
+    known = {
+        name: _known(part, record[name], f"{where}: {name}")
+        for name, part in schema.get("properties", {}).items()
+        if name in record
+    }
+    parts = list(schema.get("allOf", ()))
+    if "if" in schema:
+        parts.append(schema.get("then" if _fits(schema["if"], record) else "else", {}))
+    for part in parts:
+        known |= _known_fields(part, record, where)
+    return known
+
+
+def _fits(schema: Mapping[str, Any], record: dict[str, Any]) -> bool:
+    try:
+        _known_fields(schema, record, "")
+    except ValueError:
+        return False
+    return True
+
+
+def _check_text(schema: Mapping[str, Any], value: str, where: str) -> None:
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError(f"{where} is no text")  # half a character, which JSON can tell of
+    if len(value) < schema.get("minLength", 0):
+        raise ValueError(f"{where} must not be empty")
+    if "pattern" in schema and not re.search(schema["pattern"], value):
+        raise ValueError(f"{where} has another form: {_cited(value)}")
+
+
+def _check_range(schema: Mapping[str, Any], value: float, where: str) -> None:
+    low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
+    if not low <= value <= high:
+        raise ValueError(f"{where} must be from {low:g} to {high:g}, not {_cited(value)}")
+    if value <= schema.get("exclusiveMinimum", -math.inf):
+        raise ValueError(f"{where} must be above {schema['exclusiveMinimum']:g}")
+
+
+def _cited(value: Any) -> str:
+    """A value of others in a message: short, whatever it is."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    if isinstance(value, int) and abs(value) > 1 << 64:
+        return "a number beyond belief"
+    text = json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:36]} ..."
+
+
+class Tally:
+    """Counts what the ``end`` event tells of the events before it.
+
+    ``t``: stream time at which it begins. Frames are not told one by one: they are reckoned from
+    the hop and the time between the estimates, lost time left out.
+    """
+
+    def __init__(self, t: float | None = None, start: Start | None = None) -> None:
+        self._start = start
+        self._begun = t is not None
+        self._end = End(t or 0.0, 0, 0, 0, 0, None)
+
+    def write(self, event: Event) -> None:
+        """Count an event, in order of time."""
+        if isinstance(event, Start):
+            self._start = event
+        elif isinstance(event, Estimate):
+            end = self._up_to(event.t)
+            self._end = dataclasses.replace(end, estimates=end.estimates + 1)
+        elif isinstance(event, Gap):
+            end = self._up_to(event.t)
+            self._end = dataclasses.replace(
+                end,
+                t=max(end.t, event.t + event.seconds),
+                gaps=end.gaps + 1,
+                lost_samples=end.lost_samples + event.samples,
+            )
+
+    def end(self) -> End:
+        """The ``end`` of what was counted so far."""
+        return self._end
+
+    def _up_to(self, t: float) -> End:
+        """The counts with the frames up to ``t``, from where the stream began."""
+        end = self._end
+        if not self._begun:
+            # The first event tells where a stream began that did not at 0.
+            self._begun = True
+            end = dataclasses.replace(end, t=beginning(self._start, t))
+        hop_s = self._start.hop_s if self._start is not None else 0.0
+        frames = max(0, round((t - end.t) / hop_s)) if hop_s else 0
+        return dataclasses.replace(end, t=max(end.t, t), frames=end.frames + frames)
+
+
+def beginning(start: Start | None, t: float) -> float:
+    """Stream time at which a session began whose first estimate or gap is at ``t``, in seconds.
+
+    It is 0 unless ``t`` is later than the first estimate of such a session would be.
+    """
+    interval = max(start.interval_s, start.hop_s) if start is not None else 0.5
+    late = t - interval
+    return late if late > interval else 0.0

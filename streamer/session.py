@@ -8,11 +8,13 @@ and another thread sends what the ring holds (``streamer.audio.capture`` says wh
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import sys
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 
@@ -21,8 +23,8 @@ from streamer.audio.pacing import Clock, SystemClock
 from streamer.audio.resample import Resampled, Skipped
 from streamer.audio.source import Remark, Samples, Source
 from streamer.errors import OutputError
-from streamer.events import End, Estimate, Event, Gap, Notice, Start
-from streamer.sinks.sink import Delivery, Sink
+from streamer.events import End, Estimate, Event, Gap, Notice, Start, Tally, beginning
+from streamer.sinks.sink import Delivery, ReaderGone, Sink, Watcher
 from streamer.stages import Cadence
 from streamer.tracker import EmotionTracker
 
@@ -104,19 +106,6 @@ class Latency:
         }
 
 
-class Watcher(Sink, Protocol):
-    """A sink that sees every frame's estimate, and what comes in before it is judged.
-
-    The dashboard's history is one.
-    """
-
-    def hear(self, samples: Samples, rate: int) -> None:
-        """Samples at the model's rate, as the tracker gets them."""
-
-    def progress(self, t: float, frames: int, compute_s: float) -> None:
-        """Stream time, frames so far, and the seconds of computing that they took."""
-
-
 class TimedSource(Protocol):
     """A source that knows when its samples were captured."""
 
@@ -137,15 +126,102 @@ def _iso(moment: datetime, digits: str) -> str:
     return moment.isoformat(timespec=digits).replace("+00:00", "Z")
 
 
-class Session:
+class Loop(ABC):
+    """The loop of a session and of the playback of one: pieces in, events to sinks, an ``end``.
+
+    ``events`` goes on with it and gives each event once all sinks have got it; ``run`` goes on to
+    the end. Either can be done once.
+    """
+
+    def __init__(
+        self,
+        sinks: Sequence[Sink | Callable[[Estimate], object]],
+        watcher: Sink | None,
+        on_failure: Callable[[OutputError], None] | None,
+    ) -> None:
+        self._delivery = Delivery(sinks, watcher, on_failure)
+        self._stop = Stop()
+        self._tally = Tally()
+
+    def stop(self, *, interrupt: bool = False) -> None:
+        """Ask the loop to end; its ``end`` event is still written.
+
+        ``interrupt`` is for signal handlers, which run in the main thread: a wait for the next
+        piece is broken off at once, while a line being written is finished first.
+        """
+        self._stop.ask(interrupt=interrupt)
+
+    def run(self) -> End:
+        """Go on until the source ends, the duration is over or ``stop`` is called.
+
+        Returns the ``end`` event, which every sink has got too; the sinks are closed then. Raises
+        ``ReaderGone`` where the reader went away for whose sake a sink was there, and passes on
+        the ``StreamerError`` of what is read; either after ``end``.
+        """
+        for event in self.events():
+            last = event
+        assert isinstance(last, End), "an end is the last event"
+        return last
+
+    def events(self) -> Generator[Event, None, None]:
+        """Every event, from ``start`` to ``end``; raises what ``run`` raises."""
+        gone: ReaderGone | None = None
+        try:
+            try:
+                yield from self._events()
+            except Stopped:
+                pass
+            except ReaderGone as left:
+                gone = left
+            except Abandoned:
+                raise
+            except BaseException:
+                with contextlib.suppress(ReaderGone):
+                    self._write_end()
+                raise
+            yield self._write_end()
+        except ReaderGone as left:
+            gone = left
+        finally:
+            self._release()
+            self._delivery.close()
+        if gone is not None:
+            raise gone
+
+    @abstractmethod
+    def _events(self) -> Iterator[Event]:
+        """The events, each written already, without the ``end``."""
+
+    @abstractmethod
+    def _end(self) -> End:
+        """The ``end`` of what was written so far."""
+
+    @abstractmethod
+    def _release(self) -> None:
+        """Let go of what the pieces came from."""
+
+    def _write(self, event: Event) -> Event:
+        """Give an event to the watcher and all sinks, and count it."""
+        self._tally.write(event)
+        self._delivery.write(event)
+        return event
+
+    def _write_end(self) -> End:
+        end = self._end()
+        self._delivery.write(end)
+        return end
+
+
+class Session(Loop):
     """Runs a source through a tracker into sinks until it ends or is told to stop.
 
     ``interval``: seconds between the estimates that the sinks get (the tracker's own by default).
     ``watcher`` gets every estimate that the tracker makes: with one, give the tracker an interval
-    of 0. ``duration_s`` ends the session after that much stream time. ``on_failure`` is told of a
-    sink that failed (a full disk): the others go on. ``timed`` makes the latency and the capture
-    times known; ``clock`` measures computing time and latency, ``utc`` dates the captures. A source
-    at its own rate is resampled to the model's.
+    of 0. ``duration_s`` ends the session after that much stream time. ``sinks`` are closed at its
+    end; a function among them is called with every estimate. ``on_failure`` is told of a sink that
+    failed (a full disk), by default with a ``RuntimeWarning``: the others go on. ``timed`` makes
+    the latency and the capture times known; ``clock`` measures computing time and latency, ``utc``
+    dates the captures. A source at its own rate is resampled to the model's.
 
     >>> from streamer import EmotionTracker, Estimate, Session, load_model
     >>> class Levels:
@@ -174,7 +250,7 @@ class Session:
         self,
         source: Source | Resampled,
         tracker: EmotionTracker,
-        sinks: Sequence[Sink],
+        sinks: Sequence[Sink | Callable[[Estimate], object]] = (),
         *,
         interval: float | None = None,
         watcher: Watcher | None = None,
@@ -186,65 +262,44 @@ class Session:
     ) -> None:
         if not isinstance(source, Resampled):
             source = Resampled(source, tracker.sample_rate)
+        super().__init__(sinks, watcher, on_failure)
         self._source = source
         self._tracker = tracker
-        self._delivery = Delivery(sinks, watcher, on_failure)
         self._interval = tracker.interval if interval is None else interval
         self._cadence = Cadence(self._interval, tracker.sample_rate)
         self._reached = self._cadence.index(round(tracker.t * tracker.sample_rate))
-        self._watcher = watcher
         self._duration_s = duration_s
         self._timed = timed
         self._latency = Latency()
         self._clock = clock or SystemClock()
         self._utc = utc
-        self._stop = Stop()
         self._fresh = False
         self._compute_s = 0.0
         self._judged = 0  # samples pushed, at the model's rate
-        self._estimates = self._gaps = self._lost = 0
 
     def stop(self, *, interrupt: bool = False) -> None:
-        """Ask the session to end; its ``end`` event is still written.
+        """Ask the session to end, as every loop is asked.
 
-        ``interrupt`` is for signal handlers, which run in the main thread: a wait for the source is
-        broken off at once, while a line being written is finished first. A device is closed
-        instead: its stream then ends by itself, with what it owes (an absence that lasts).
+        A device is closed instead: its stream then ends by itself, with what it owes (an absence
+        that lasts).
         """
         if self._source.info.kind == "device":
             self._source.close()
         else:
-            self._stop.ask(interrupt=interrupt)
+            super().stop(interrupt=interrupt)
 
     def request_reset(self) -> None:
         """Ask for the judgement to start afresh, as for a new song; any thread may."""
         self._fresh = True
 
-    def run(self) -> End:
-        """Listen until the source ends, the duration is over or ``stop`` is called.
+    def _events(self) -> Iterator[Event]:
+        yield self._write(self._start())
+        with contextlib.suppress(Stopped):
+            yield from self._listen()
+        for rest in self._source.rest():  # a loss that was not over is one all the same
+            yield from self._take(rest)
 
-        Returns the ``end`` event, which every sink has got too. Raises ``BrokenPipeError`` where
-        the reader of a sink went away, and passes on the source's ``StreamerError`` after ``end``.
-        """
-        try:
-            self._delivery.write(self._start())
-            try:
-                self._listen()
-            except Stopped:
-                for rest in self._source.rest():  # a loss that was not over is one all the same
-                    self._take(rest)
-            except (BrokenPipeError, Abandoned):
-                raise
-            except BaseException:
-                self._delivery.write(self._end())
-                raise
-            end = self._end()
-            self._delivery.write(end)
-            return end
-        finally:
-            self._source.close()
-
-    def _listen(self) -> None:
+    def _listen(self) -> Iterator[Event]:
         pieces = iter(self._source)
         while self._left() > 0:
             piece = self._stop.next(pieces)
@@ -253,52 +308,54 @@ class Session:
             if self._fresh:
                 self._fresh = False
                 self._tracker.forget()
-                self._delivery.write(Notice(self._tracker.t, "a new song: judged afresh"))
+                yield self._write(Notice(self._tracker.t, "a new song: judged afresh"))
             if isinstance(piece, Remark):
-                self._delivery.write(Notice(self._tracker.t, piece.message))
+                yield self._write(Notice(self._tracker.t, piece.message))
             else:
-                self._take(piece)
+                yield from self._take(piece)
 
-    def _take(self, piece: Samples | Skipped) -> None:
+    def _take(self, piece: Samples | Skipped) -> Iterator[Event]:
         if isinstance(piece, Skipped):
-            self._skip(piece)
+            yield self._skip(piece)
         else:
-            self._hear(piece[: max(0, self._left())])
+            yield from self._hear(piece[: max(0, self._left())])
+
+    def _release(self) -> None:
+        self._source.close()
 
     def _left(self) -> int:
         """Samples left of the duration, at the model's rate."""
-        if math.isinf(self._duration_s):
-            return sys.maxsize
         end = self._source.info.start_s + self._duration_s
-        return round((end - self._tracker.t) * self._tracker.sample_rate)
+        left = (end - self._tracker.t) * self._tracker.sample_rate
+        return round(left) if left < sys.maxsize else sys.maxsize
 
-    def _hear(self, samples: Samples) -> None:
+    def _hear(self, samples: Samples) -> Iterator[Estimate]:
         begin = self._clock.now()
-        if self._watcher is not None:
-            self._watcher.hear(samples, self._tracker.sample_rate)
+        self._delivery.hear(samples, self._tracker.sample_rate)
+        due: list[Estimate] = []
         for estimate in self._tracker.push(samples):
-            if self._watcher is not None:
-                self._watcher.write(estimate)
+            self._delivery.watch(estimate)
             reached = self._cadence.index(round(estimate.t * self._tracker.sample_rate))
             if reached > self._reached:
                 self._reached = reached
-                self._estimates += 1
                 captured = self._captured(estimate)
-                self._delivery.write_to_sinks(self._dated(estimate, captured))
+                dated = self._dated(estimate, captured)
+                self._tally.write(dated)
+                self._delivery.write_to_sinks(dated)
                 if captured is not None:
                     self._latency.add(self._clock.now() - captured)
+                due.append(dated)
         self._judged += len(samples)
         self._compute_s += self._clock.now() - begin
-        if self._watcher is not None:
-            self._watcher.progress(self._tracker.t, self._tracker.frames, self._compute_s)
+        self._delivery.progress(self._tracker.t, self._tracker.frames, self._compute_s)
+        # Given out only now: what is done with them is no computing time.
+        yield from due
 
-    def _skip(self, piece: Skipped) -> None:
+    def _skip(self, piece: Skipped) -> Event:
         lost = piece.lost
         seconds = lost.samples / self._source.info.sample_rate
         self._tracker.skip(piece.samples)
-        self._gaps += 1
-        self._lost += lost.samples
-        self._delivery.write(Gap(piece.t_s, seconds, lost.samples, lost.estimated, lost.cause))
+        return self._write(Gap(piece.t_s, seconds, lost.samples, lost.estimated, lost.cause))
 
     def _captured(self, estimate: Estimate) -> float | None:
         """Monotonic seconds at which the estimate's newest sample was captured, where known."""
@@ -332,18 +389,16 @@ class Session:
         latency = None
         if self._timed is not None:
             latency = self._latency.to_dict() | {"clock": self._timed.latency_clock}
-        return End(
+        return dataclasses.replace(
+            self._tally.end(),
             t=self._tracker.t,
-            estimates=self._estimates,
             frames=self._tracker.frames,
-            gaps=self._gaps,
-            lost_samples=self._lost,
             real_time_factor=self._compute_s / judged_s if judged_s else None,
             latency=latency,
         )
 
 
-class Playback:
+class Playback(Loop):
     """Hands recorded events to sinks, ``speed`` times as fast as they happened.
 
     ``events``: in the order of the recording; a recording that was cut off gets an ``end``.
@@ -354,7 +409,7 @@ class Playback:
     def __init__(
         self,
         events: Iterable[Event],
-        sinks: Sequence[Sink],
+        sinks: Sequence[Sink | Callable[[Estimate], object]] = (),
         *,
         speed: float = 1.0,
         start_s: float | None = None,
@@ -363,63 +418,46 @@ class Playback:
         on_failure: Callable[[OutputError], None] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._events = events
-        self._delivery = Delivery(sinks, watcher, on_failure)
+        super().__init__(sinks, watcher, on_failure)
+        self._tally = Tally(start_s)
+        self._recorded = events
         self._speed = speed
         self._start_s = start_s
         self._duration_s = duration_s
         self._clock = clock or SystemClock()
-        self._stop = Stop()
         self._start: Start | None = None
+        self._whole: End | None = None  # the recorded end, once all before it was shown
         self._begin_s: float | None = None
         self._began = 0.0
-        self._shown = End(start_s or 0.0, 0, 0, 0, 0, None)
-
-    def stop(self, *, interrupt: bool = False) -> None:
-        """Ask the playback to end, as a session is asked; an ``end`` event is still written."""
-        self._stop.ask(interrupt=interrupt)
 
     def request_reset(self) -> None:
         """Nothing: what was judged stays judged."""
 
-    def run(self) -> End:
-        """Show the recording until it ends, the duration is over or ``stop`` is called.
-
-        Returns the ``end`` event: the recorded one where all was shown, otherwise one that counts
-        what was. Raises ``BrokenPipeError`` where the reader of a sink went away, and passes on the
-        reading's ``StreamerError`` after ``end``.
-        """
-        try:
-            end = self._show() or self._shown
-        except Stopped:
-            end = self._shown
-        except (BrokenPipeError, Abandoned):
-            raise
-        except BaseException:
-            self._delivery.write(self._shown)
-            raise
-        self._delivery.write(end)
-        return end
-
-    def _show(self) -> End | None:
-        """Deliver the stretch; the recording's own end if all of it was shown."""
+    def _events(self) -> Iterator[Event]:
         pieces = self._paced()
         while (event := self._stop.next(pieces)) is not None:
             if isinstance(event, End):
-                return event
-            self._delivery.write(event)
-            self._count(event)
-        return None
+                self._whole = event
+                return
+            yield self._write(event)
+
+    def _end(self) -> End:
+        """The recorded end where all was shown, otherwise one that counts what was."""
+        return self._whole or self._tally.end()
+
+    def _release(self) -> None:
+        """Whoever reads the recording closes it."""
 
     def _paced(self) -> Iterator[Event]:
         """The events of the stretch, each when its moment has come."""
-        for event in self._events:
+        for event in self._recorded:
             if isinstance(event, Start):
                 self._start = event
+            if isinstance(event, Start | Notice):
                 yield event
                 continue
             moment = event.t + event.seconds if isinstance(event, Gap) else event.t
-            begin_s = self._begin(moment)
+            begin_s = self._begin(event.t)
             if moment < begin_s and not isinstance(event, End):
                 continue
             if event.t > begin_s + self._duration_s:
@@ -429,32 +467,13 @@ class Playback:
                 self._clock.sleep(left)
             yield event
 
-    def _begin(self, moment: float) -> float:
+    def _begin(self, first: float) -> float:
         """Stream time of the beginning; a recording that began later tells it by its first event.
 
         The clock starts when this is first asked.
         """
         if self._begin_s is None:
-            interval = self._start.interval_s or self._start.hop_s if self._start else 0.5
-            late = moment - interval
-            recorded = late if late > interval else 0.0
+            recorded = beginning(self._start, first)
             self._begin_s = recorded if self._start_s is None else max(recorded, self._start_s)
             self._began = self._clock.now()
         return self._begin_s
-
-    def _count(self, event: Event) -> None:
-        """Bring the ``end`` of what was shown so far up to date."""
-        shown = self._shown
-        if isinstance(event, Estimate):
-            hop = self._start.hop_s if self._start else 0.0
-            frames = round((event.t - (self._begin_s or 0.0)) / hop) if hop else shown.estimates + 1
-            self._shown = dataclasses.replace(
-                shown, t=event.t, estimates=shown.estimates + 1, frames=frames
-            )
-        elif isinstance(event, Gap):
-            self._shown = dataclasses.replace(
-                shown,
-                t=max(shown.t, event.t + event.seconds),
-                gaps=shown.gaps + 1,
-                lost_samples=shown.lost_samples + event.samples,
-            )

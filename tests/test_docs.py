@@ -25,8 +25,8 @@ import yaml
 from line_schema import VALIDATOR
 
 from streamer.cli.main import COMMANDS, cli, main
-from streamer.network import model as models
-from streamer.network.model import DEFAULT_MODEL
+from streamer.network import names
+from streamer.network.names import DEFAULT_MODEL
 from streamer.sinks import plugins
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -321,7 +321,7 @@ def at_work(
     monkeypatch: pytest.MonkeyPatch, model_directory: Path, music: np.ndarray, tmp_path: Path
 ) -> Path:
     """The folder of a reader who follows a page: a song, its lines, the examples, a small model."""
-    monkeypatch.setattr(models, "DEFAULT_MODEL", str(model_directory))
+    monkeypatch.setattr(names, "DEFAULT_MODEL", str(model_directory))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     soundfile.write(tmp_path / "song.flac", music, 16_000)

@@ -130,12 +130,76 @@ def test_unknown_types_are_passed_over_and_other_schemas_refused() -> None:
     assert from_json("{}") is None
     for line, said in {
         "[1]": "not a JSON object",
-        '{"type":"gap","t":1}': "missing",
+        '{"type":"gap","t":1}': "the 'gap' line lacks the field 'seconds'",
         '{"type":"start","schema":2}': "schema 2",
         "nonsense": "Expecting value",
+        "[" * 200_000: "nested too deeply",
+        '{"type":"gap","t":1,"t":1}': "a field stands there twice",
+        '{"type":"gap","t":NaN}': "NaN stands where a number should",
+        '{"type":"gap","t":' + "9" * 5000 + "}": "Exceeds the limit",
     }.items():
         with pytest.raises(ValueError, match=said):
             from_json(line)
+
+
+def keywords(schema: Any) -> set[str]:
+    """Every keyword of a schema, at any depth."""
+    found = set(schema)
+    parts = [schema[name] for name in ("if", "then", "else") if name in schema]
+    parts += [*schema.get("allOf", ()), *schema.get("properties", {}).values()]
+    return found.union(*(keywords(part) for part in [*parts, *schema.get("$defs", {}).values()]))
+
+
+def test_the_reader_knows_every_keyword_of_the_schema() -> None:
+    """What ``schema.json`` demands is demanded of lines: it uses no word that the reader skips."""
+    notes = {"description", "$schema", "$id", "title", "$defs"}
+    assert keywords(SCHEMA) - notes == {
+        *("$ref", "type", "const", "enum", "minLength", "pattern", "minimum", "maximum"),
+        *("exclusiveMinimum", "required", "properties", "allOf", "if", "then", "else"),
+    }
+
+
+strange = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-2, 2),
+    st.sampled_from([10**400, 1e300, -1e300, -0.0, 0.5, "", "x", "happy", "\x1b]0;x\x07", [], {}]),
+    st.dictionaries(st.sampled_from(["kind", "name", "rate", "happy"]), st.integers(), max_size=2),
+)
+
+
+@given(event=events, data=st.data())
+def test_a_changed_line_is_read_only_where_it_is_valid(event: Event, data: st.DataObject) -> None:
+    """One field of another type or value, or gone: an event that is valid again, or ``ValueError``.
+
+    So no reader of sessions ever sees a text where a number should be.
+    """
+    line = json.loads(to_json(event))
+    part = line
+    name = data.draw(st.sampled_from(sorted(set(line) - {"type"})))
+    if isinstance(line[name], dict) and data.draw(st.booleans()):
+        part, name = line[name], data.draw(st.sampled_from(sorted(line[name])))
+    if data.draw(st.booleans()):
+        part[name] = data.draw(strange)
+    else:
+        del part[name]
+    text = json.dumps(line)
+    if VALIDATOR.is_valid(line):
+        found = from_json(text)
+        assert found is not None
+        VALIDATOR.validate(json.loads(to_json(found)))
+    else:
+        with pytest.raises(ValueError, match=r"\A[^\n]{1,300}\Z"):
+            from_json(text)
+
+
+@given(text=st.text(min_size=1))
+def test_no_character_of_a_line_steers_a_terminal(text: str) -> None:
+    """Names of others may stand in a line that is printed: controls are escaped, and read back."""
+    line = to_json(Gap(1.0, 0.1, 100, False, text))
+    assert not [each for each in line if "\x7f" <= each <= "\x9f" or each < " "]
+    assert not {"\u2028", "\u202e", "\u2066"} & set(line)
+    assert json.loads(line)["cause"] == text
 
 
 @given(event=events, bad=st.sampled_from([math.nan, math.inf, -math.inf]), data=st.data())

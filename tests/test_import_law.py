@@ -35,6 +35,7 @@ FLOORS = (
     ("sinks",),
     ("dashboard",),
     ("session",),
+    ("tracking",),
     ("training",),
     ("analysis", "annotate"),
     ("bench",),

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from makers.passages import names, replaced
-from streamer.network.model import DEFAULT_MODEL
+from streamer.network.names import DEFAULT_MODEL
 from streamer.training.figures import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -106,7 +106,7 @@ def test_a_recording_cut_off_gets_an_end() -> None:
     Playback(RECORDING[:-1], [sink], speed=math.inf).run()
     assert sink.events[:-1] == RECORDING[:-1]
     end = sink.events[-1]
-    assert end == End(2.0, 3, 100, 1, 600, None)
+    assert end == End(2.0, 3, 70, 1, 600, None)
 
 
 def test_stop_ends_it_with_an_end() -> None:
@@ -117,7 +117,7 @@ def test_stop_ends_it_with_an_end() -> None:
     clock.on_sleep = lambda: playback.stop(interrupt=True) if clock.t > 101 else None
     playback.run()
     assert sink.events[:-1] == RECORDING[:3]
-    assert sink.events[-1] == End(pytest.approx(1.3), 1, 25, 1, 600, None)
+    assert sink.events[-1] == End(pytest.approx(1.3), 1, 35, 1, 600, None)
 
 
 def test_a_sink_that_fails_is_left_behind() -> None:

@@ -18,7 +18,7 @@ from line_schema import emotions, valid_lines
 from pythons import OTHERS
 
 import streamer
-from streamer.network.model import DEFAULT_MODEL
+from streamer.network.names import DEFAULT_MODEL
 
 pytestmark = pytest.mark.wheel
 

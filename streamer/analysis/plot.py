@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from streamer.analysis.recorded import Recording
 from streamer.circumplex import MOODS
-from streamer.errors import MissingExtraError, OutputError, StreamerError
+from streamer.errors import MissingExtraError, OutputError, StreamerError, writing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -114,10 +114,8 @@ def draw(sessions: Sequence[Recording], out: Path) -> None:
         FigureCanvasAgg(figure)
         _fill(figure, sessions)
         metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-        try:
+        with writing(out):
             figure.savefig(out, dpi=160, metadata=metadata.get(out.suffix.lower()))
-        except OSError as error:
-            raise OutputError(f"{out} cannot be written: {error.strerror or error}") from None
 
 
 def _fill(figure: Figure, sessions: Sequence[Recording]) -> None:

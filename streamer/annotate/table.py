@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from streamer.annotate.file import Annotation, Row
-from streamer.errors import MissingExtraError, OutputError
+from streamer.errors import MissingExtraError, OutputError, writing
 
 #: Rows in memory at once, and in a row group of Parquet.
 _BATCH = 20_000
@@ -43,13 +43,12 @@ def write_table(path: Path, columns: Mapping[str, type], rows: Iterable[dict[str
     """
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
-        with unfinished.open("wb") as file:
-            _WRITERS[path.suffix.lower()](file, columns, rows)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)  # noqa: PTH105 - the one atomic step deserves its plain name
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from None
+        with writing(path):
+            with unfinished.open("wb") as file:
+                _WRITERS[path.suffix.lower()](file, columns, rows)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(unfinished, path)  # noqa: PTH105 - the one atomic step has its plain name
     finally:
         with contextlib.suppress(OSError):
             unfinished.unlink(missing_ok=True)
@@ -135,10 +134,8 @@ class Journal:
     def __init__(self, path: Path, header: Mapping[str, Any], *, restart: bool = False) -> None:
         self.path = path
         self._entries: dict[str, _Entry] = {}
-        try:
+        with writing(path):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
-            raise OutputError(f"{path} cannot be written: {error.strerror}") from None
         self._file: BinaryIO = os.fdopen(descriptor, "r+b")
         try:
             _lock(self._file, path)
@@ -222,11 +219,9 @@ class Journal:
     def _append(self, record: dict[str, Any]) -> None:
         # One write a line: what is torn can only be the last.
         line = json.dumps(record, allow_nan=False, separators=(",", ":")).encode() + b"\n"
-        try:
+        with writing(self.path):
             self._file.write(line)
             self._file.flush()
-        except OSError as error:
-            raise OutputError(f"{self.path} cannot be written: {error.strerror}") from None
 
 
 def _record(line: bytes) -> dict[str, Any] | None:

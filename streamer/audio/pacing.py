@@ -37,6 +37,40 @@ class SystemClock:
         time.sleep(seconds)
 
 
+#: How often a stoppable clock looks at the time, in seconds.
+_LOOK_S = 0.1
+
+
+class StoppableClock:
+    """The computer's monotonic clock, without the time for which the process was stopped.
+
+    Whoever sees the process go on (SIGCONT) says so; the clock then leaves out what went by since
+    somebody last asked it, which a waiting program does every tenth of a second. So what is paced
+    by it goes on where it was after Ctrl-Z and ``fg``.
+    """
+
+    def __init__(self) -> None:
+        self._left_out = 0.0
+        self._seen = time.monotonic()
+
+    def now(self) -> float:
+        """Seconds since some fixed moment; never goes back."""
+        self._seen = time.monotonic()
+        return self._seen - self._left_out
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; an exception raised by a signal handler cuts it short."""
+        end = self.now() + seconds
+        while (left := end - self.now()) > 0:
+            time.sleep(min(left, _LOOK_S))
+
+    def went_on(self) -> None:
+        """Note that the process was stopped until now."""
+        now = time.monotonic()
+        self._left_out += now - self._seen
+        self._seen = now
+
+
 class Paced:
     """A source whose pieces come ``speed`` times as fast as they sound.
 

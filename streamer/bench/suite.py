@@ -22,7 +22,8 @@ from streamer.bench import (
 )
 from streamer.bench.report import Claim, Report, Section
 from streamer.bench.timing import music, write
-from streamer.network.model import DEFAULT_MODEL, Model, load_model
+from streamer.network.model import Model, load_model
+from streamer.network.names import DEFAULT_MODEL
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from streamer.cli.completion import MODEL
 from streamer.cli.main import FAILED, TERMINATED
 from streamer.cli.options import Seconds
+from streamer.cli.overwriting import check_outputs, overwriting
 from streamer.cli.sentence import sentence
 
 if TYPE_CHECKING:
@@ -107,7 +109,12 @@ class Progress:
 @click.option(
     "--timeline", is_flag=True, help="A row an interval of each file instead of a row a file."
 )
-@click.option("--model", metavar="NAME|DIR", help="A model's name (see `models`) or its directory.")
+@click.option(
+    "--model",
+    type=MODEL,
+    metavar="NAME|DIR",
+    help="A model's name (see `models`) or its directory.",
+)
 @click.option(
     "--interval",
     type=Seconds(),
@@ -124,6 +131,7 @@ class Progress:
     help="Let the workers of a Dask cluster do it (needs the extra `cluster`); "
     "they must know the files by the same paths.",
 )
+@overwriting
 @click.option("--restart", is_flag=True, help="Throw away what an interrupted run has done.")
 @click.option("--quiet", is_flag=True, help="No progress; only errors on standard error.")
 def command(
@@ -136,6 +144,7 @@ def command(
     scheduler: str | None,
     restart: bool,
     quiet: bool,
+    overwrite: bool,
 ) -> int:
     """Annotate the sound files PATH..., and those in folders at any depth, into one table.
 
@@ -151,14 +160,13 @@ def command(
     """
     if jobs is not None and scheduler is not None:
         raise click.UsageError("--jobs is for this machine: the cluster has its own workers")
-    for path in paths:
-        if path.is_file() and out.exists() and path.samefile(out):
-            raise click.UsageError(f"{out} is one of the files to be read: name another output")
+    check_outputs([out], paths, overwrite=overwrite)
 
     from streamer.annotate.file import Job
     from streamer.annotate.library import annotate, sound_files
     from streamer.annotate.table import check_table
-    from streamer.network.model import list_models, load_model
+    from streamer.network.model import load_model
+    from streamer.network.names import list_models
 
     check_table(out)
     found = sound_files(paths)

@@ -9,20 +9,25 @@ from pathlib import Path
 
 import click
 
-from streamer.bench.report import from_json, text
-from streamer.bench.timing import ONE_THREAD
+from streamer.cli.completion import MODEL
 from streamer.cli.main import FAILED, INTERRUPTED
-from streamer.errors import OutputError
-from streamer.network.model import load_model
+from streamer.cli.overwriting import check_outputs, draft, overwriting
+from streamer.errors import writing
 
 
 @click.command(name="bench")
-@click.option("--model", metavar="NAME|DIR", help="A model's name (see `models`) or its directory.")
+@click.option(
+    "--model",
+    type=MODEL,
+    metavar="NAME|DIR",
+    help="A model's name (see `models`) or its directory.",
+)
 @click.option(
     "--json", "output", type=click.Path(path_type=Path), help="Write the figures to a JSON file."
 )
 @click.option("--quick", is_flag=True, help="Measure hardly at all: to see that everything runs.")
-def command(model: str | None, output: Path | None, quick: bool) -> int:
+@overwriting
+def command(model: str | None, output: Path | None, quick: bool, overwrite: bool) -> int:
     """Time every part beside its alternatives, in one run, on one core.
 
     Ratios are what can be compared: times are those of this machine. Alternatives that are not
@@ -30,6 +35,11 @@ def command(model: str | None, output: Path | None, quick: bool) -> int:
 
     Example: streamer bench --json bench.json
     """
+    from streamer.bench.report import from_json, text
+    from streamer.bench.timing import ONE_THREAD
+    from streamer.network.model import load_model
+
+    check_outputs([output], overwrite=overwrite)
     load_model(model)  # what is wrong with it is said here, in one sentence
     measuring = [sys.executable, "-m", "streamer.bench"]
     measuring += ["--quick"] if quick else []
@@ -46,8 +56,6 @@ def command(model: str | None, output: Path | None, quick: bool) -> int:
     report = from_json(done.stdout.decode())
     click.echo(text(report), nl=False)
     if output is not None:
-        try:
-            output.write_text(report.to_json(), encoding="utf-8")
-        except OSError as error:
-            raise OutputError(f"{output} cannot be written: {error.strerror}") from None
+        with draft(output) as made, writing(output):
+            made.write_text(report.to_json(), encoding="utf-8")
     return 0

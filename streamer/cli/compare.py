@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from streamer.cli.options import Seconds
+from streamer.cli.sentence import tell
 
 if TYPE_CHECKING:
     from streamer.analysis.compare import Agreement
@@ -36,9 +37,15 @@ def command(first: Path, second: Path, lag: float, as_json: bool) -> None:
     Example: streamer compare desk.jsonl room.jsonl
     """
     from streamer.analysis.compare import compare
-    from streamer.analysis.recorded import read_session
+    from streamer.analysis.recorded import read_sessions
 
-    agreements = compare(read_session(first), read_session(second), lag)
+    found = []
+    for path in (first, second):
+        recording, *others = read_sessions(path)
+        if others:
+            tell(f"{path} holds {1 + len(others)} sessions: only the first is compared")
+        found.append(recording)
+    agreements = compare(found[0], found[1], lag)
     if as_json:
         record = {axis: agreement.to_dict() for axis, agreement in agreements.items()}
         click.echo(json.dumps(record, allow_nan=False))

@@ -7,16 +7,21 @@ from pathlib import Path
 
 import click
 
-from streamer.cli.sentence import sentence
-from streamer.errors import OutputError
+from streamer.cli.completion import MODEL
+from streamer.cli.overwriting import check_outputs, draft, overwriting
+from streamer.cli.sentence import tell
+from streamer.errors import writing
 
 
 @click.command(name="evaluate")
-@click.argument("model", metavar="MODEL")
+@click.argument("model", metavar="MODEL", type=MODEL)
 @click.argument("dataset", type=click.Path(path_type=Path))
 @click.option("--fold", type=int, help="Judge only the songs of this fold.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures too.")
-def command(model: str, dataset: Path, fold: int | None, json_file: Path | None) -> None:
+@overwriting
+def command(
+    model: str, dataset: Path, fold: int | None, json_file: Path | None, overwrite: bool
+) -> None:
     """Judge MODEL (a name or a directory) on DATASET.
 
     Figures of songs that the model was trained on are marked in-sample: they say nothing about
@@ -24,21 +29,20 @@ def command(model: str, dataset: Path, fold: int | None, json_file: Path | None)
 
     Example: streamer evaluate my-model data/other-annotations
     """
-    from streamer.network.model import directory_of
+    from streamer.network.names import directory_of
     from streamer.training.dataset import read_dataset
     from streamer.training.evaluate import evaluate
     from streamer.training.figures import evaluation_text
 
+    check_outputs([json_file], overwrite=overwrite)
     found = read_dataset(dataset)
     for remark in found.remarks:
-        click.echo(f"streamer: {sentence(remark)}", err=True)
+        tell(remark)
     clips = [clip for clip in found.clips if fold is None or clip.fold == fold]
     if not clips:
         raise click.UsageError(f"{dataset} has no fold {fold}: it has {found.folds}")
     figures, _ = evaluate(directory_of(model), clips)
     click.echo(evaluation_text(figures))
     if json_file is not None:
-        try:
-            json_file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise OutputError(f"{json_file} cannot be written: {error.strerror}") from None
+        with draft(json_file) as made, writing(json_file):
+            made.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")

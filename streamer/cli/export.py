@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from streamer.network import onnx
-from streamer.network.model import load_model
+from streamer.cli.completion import MODEL
+from streamer.cli.overwriting import check_outputs, draft, overwriting
 
 
 @click.command(name="export")
-@click.argument("model", metavar="MODEL")
+@click.argument("model", metavar="MODEL", type=MODEL)
 @click.option(
     "--onnx",
     "output",
@@ -19,7 +19,8 @@ from streamer.network.model import load_model
     required=True,
     help="Write an ONNX graph to this file.",
 )
-def command(model: str, output: Path) -> None:
+@overwriting
+def command(model: str, output: Path, overwrite: bool) -> None:
     """Write MODEL (a name or a directory) as an ONNX graph, checked against PyTorch.
 
     The graph takes MFCC frames and a state and gives estimates and the state after them; its
@@ -27,7 +28,12 @@ def command(model: str, output: Path) -> None:
 
     Example: streamer export hybrid-3 --onnx hybrid-3.onnx
     """
-    difference = onnx.export(load_model(model), output)
+    from streamer.network import onnx
+    from streamer.network.model import load_model
+
+    check_outputs([output], overwrite=overwrite)
+    with draft(output) as made:
+        difference = onnx.export(load_model(model), made)
     click.echo(
         f"{output}: {output.stat().st_size:,} bytes; outputs and state within {difference:.1e} of "
         f"the network"

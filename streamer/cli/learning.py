@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from streamer.cli.sentence import sentence
+from streamer.cli.completion import RECIPE
+from streamer.cli.sentence import tell
 from streamer.errors import DatasetError, MissingExtraError, OutputError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def learning(command: Command) -> Command:
         ),
         click.option(
             "--recipe",
+            type=RECIPE,
             default="hybrid-3",
             show_default=True,
             metavar="NAME|FILE",
@@ -93,7 +95,7 @@ def songs_of(
 
     found = [read_dataset(folder) for folder in datasets]
     for remark in (remark for dataset in found for remark in dataset.remarks):
-        click.echo(f"streamer: {sentence(remark)}", err=True)
+        tell(remark)
     names = [dataset.name for dataset in found]
     if len(set(names)) < len(names):
         raise DatasetError(f"two datasets have the name {max(names, key=names.count)}: rename one")

@@ -12,18 +12,20 @@ import math
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
+from typing import Any, Protocol
 
 from streamer.analysis.recorded import read_events
+from streamer.audio.pacing import Clock, StoppableClock
 from streamer.audio.resample import Resampled
 from streamer.audio.source import Source
-from streamer.cli.main import FAILED, INTERRUPTED, TERMINATED
+from streamer.cli.main import FAILED
 from streamer.cli.options import Listening
-from streamer.cli.outputs import Outputs, outputs
+from streamer.cli.outputs import outputs
 from streamer.cli.screen import Screen
 from streamer.events import End
 from streamer.network.model import load_model
@@ -57,13 +59,14 @@ def libraries_silenced() -> Iterator[None]:
     try:
         yield
     finally:
-        ours.flush()
+        with contextlib.suppress(OSError):  # nobody reads it: no reason to fail
+            ours.flush()
         sys.stderr = before
         os.dup2(kept, 2)
         os.close(kept)
 
 
-#: Two signals within this many seconds are one: shells and programs that wrap this one repeat them.
+#: Signals within this many seconds are one: shells and programs that wrap this one repeat them.
 _PATIENCE_S = 1.0
 
 
@@ -80,79 +83,125 @@ class Running(Protocol):
         """Ask for the judgement to start afresh."""
 
 
+class Signals:
+    """Ctrl-C, SIGTERM and SIGHUP end the session in order, whatever is under way meanwhile.
+
+    The context begins before the first output is opened and ends when the last is closed: what
+    comes while the summary is written must not cost it. Where the end takes longer than
+    ``_PATIENCE_S`` (a line is written to a pipe that nobody reads), the next signal ends it at
+    once. The ``clock`` stands still while the process is stopped (Ctrl-Z).
+    """
+
+    def __init__(self) -> None:
+        self.clock = StoppableClock()
+        self._session: Running | None = None
+        self._caught: list[int] = []
+        self._first = 0.0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Signals:
+        handlers = {
+            "SIGINT": self._stop,
+            "SIGTERM": self._stop,
+            "SIGHUP": self._stop,
+            "SIGCONT": self._go_on,
+            "SIGURG": self._wake,
+        }
+        for name, handler in handlers.items():
+            number = getattr(signal, name, None)
+            # Under nohup a terminal may go: it is ignored from the beginning.
+            if number is not None and not (
+                name == "SIGHUP" and signal.getsignal(number) == signal.SIG_IGN
+            ):
+                self._before[number] = signal.signal(number, handler)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> bool:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        return kind is not None and issubclass(kind, Abandoned)
+
+    @property
+    def exit_code(self) -> int | None:
+        """128 and the number of the first signal, as shells have it; ``None`` without one."""
+        return 128 + self._caught[0] if self._caught else None
+
+    def steer(self, session: Running) -> None:
+        """Let the signals end this session from now on; before, they end what is under way."""
+        self._session = session
+
+    def quit(self) -> None:
+        """End the session as the key q does, from any thread, whatever it waits for."""
+        if self._session is not None:
+            self._session.stop()
+            if hasattr(signal, "SIGURG"):
+                # A read of standard input, or a long wait, ends by a signal alone. This one does
+                # nothing to a process that has no handler for it.
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGURG)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if not self._caught:
+            self._first = now
+        elif now - self._first > _PATIENCE_S:
+            raise Abandoned
+        self._caught.append(number)
+        if self._session is not None:
+            self._session.stop(interrupt=True)
+        elif len(self._caught) == 1:
+            raise Abandoned  # nothing has begun that needs an end
+
+    def _wake(self, number: int, frame: FrameType | None) -> None:
+        if self._session is not None:
+            self._session.stop(interrupt=True)
+
+    def _go_on(self, number: int, frame: FrameType | None) -> None:
+        self.clock.went_on()
+
+
 def listen(
-    open_source: Callable[[], Source],
+    open_source: Callable[[Clock], Source],
     options: Listening,
     *,
     duration_s: float = math.inf,
     timed: TimedSource | None = None,
-    inputs: tuple[Path, ...] = (),
 ) -> int:
     """Open the source, listen until it ends or a signal comes, and return the exit code.
 
-    ``inputs`` are files that no output may overwrite.
+    ``open_source`` gets the clock by which a recording is to be paced.
     """
-    model = load_model(options.model)
-    screen = Screen(options)
-    with contextlib.closing(open_source()) as source, outputs(screen.options, inputs) as out:
-        silence = options.reset_on_silence
-        session = Session(
-            Resampled(source, model.config.features.sample_rate),
-            EmotionTracker(
-                model,
-                options.interval if screen.watcher is None else 0.0,
-                source.info.start_s,
-                math.inf if silence is None else silence,
-                silence_db=options.silence,
-                judge_everything=options.judge_everything,
-            ),
-            [*out.sinks, *screen.sinks],
-            interval=options.interval,
-            watcher=screen.watcher,
-            duration_s=duration_s,
-            on_failure=out.note_failure,
-            timed=timed,
-        )
-        with screen.around(session):
-            return run(session, out)
-
-
-def run(session: Running, out: Outputs) -> int:
-    """Run a session or a playback to its end, and return the exit code."""
-    with signals(session) as caught, contextlib.suppress(Abandoned):
-        session.run()
-    if caught:
-        return TERMINATED if caught[0] == signal.SIGTERM else INTERRUPTED
-    out.hang_up()
-    return FAILED if out.failed else 0
-
-
-@contextlib.contextmanager
-def signals(session: Running) -> Iterator[list[int]]:
-    """Ctrl-C and SIGTERM end the session in order; the list tells which one came.
-
-    Where that takes longer than ``_PATIENCE_S`` (a line is written to a pipe that nobody reads),
-    the next one ends it at once.
-    """
-    caught: list[int] = []
-    first = 0.0
-
-    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a handler's shape
-        nonlocal first
-        now = time.monotonic()
-        if not caught:
-            first = now
-        elif now - first > _PATIENCE_S:
-            raise Abandoned
-        caught.append(number)
-        session.stop(interrupt=True)
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    code = 0
+    with Signals() as signals:
+        model = load_model(options.model)
+        with (
+            Screen(options) as screen,
+            contextlib.closing(open_source(signals.clock)) as source,
+            outputs(screen.options) as out,
+        ):
+            silence = options.reset_on_silence
+            session = Session(
+                Resampled(source, model.config.features.sample_rate),
+                EmotionTracker(
+                    model,
+                    options.interval if screen.watcher is None else 0.0,
+                    source.info.start_s,
+                    math.inf if silence is None else silence,
+                    silence_db=options.silence,
+                    judge_everything=options.judge_everything,
+                ),
+                [*out.sinks, *screen.sinks],
+                interval=options.interval,
+                watcher=screen.watcher,
+                duration_s=duration_s,
+                on_failure=out.note_failure,
+                timed=timed,
+            )
+            signals.steer(session)
+            with screen.around(session, signals.quit):
+                session.run()
+            out.hang_up()
+            code = FAILED if out.failed else 0
+    return signals.exit_code or code
 
 
 def show(
@@ -164,11 +213,11 @@ def show(
     duration_s: float,
 ) -> int:
     """Play the recording back ``speed`` times as fast, and return the exit code."""
-    with contextlib.closing(read_events(recording)) as events:
+    code = 0
+    with Signals() as signals, contextlib.closing(read_events(recording)) as events:
         # Read before an output is opened: what is no recording must not cost an older file.
         first = list(itertools.islice(events, 1))
-        screen = Screen(options)
-        with outputs(screen.options, (recording,)) as out:
+        with Screen(options) as screen, outputs(screen.options) as out:
             playback = Playback(
                 itertools.chain(first, events),
                 [*out.sinks, *screen.sinks],
@@ -177,6 +226,11 @@ def show(
                 duration_s=duration_s,
                 watcher=screen.watcher,
                 on_failure=out.note_failure,
+                clock=signals.clock,
             )
-            with screen.around(playback):
-                return run(playback, out)
+            signals.steer(playback)
+            with screen.around(playback, signals.quit):
+                playback.run()
+            out.hang_up()
+            code = FAILED if out.failed else 0
+    return signals.exit_code or code

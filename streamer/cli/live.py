@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from streamer.cli.completion import DEVICE
 from streamer.cli.main import FAILED
 from streamer.cli.options import Channels, Listener, Listening, Seconds, listening
-from streamer.cli.outputs import refuse_overwriting
 
 if TYPE_CHECKING:
     from streamer.audio.microphone import MicrophoneSource
+    from streamer.audio.pacing import Clock
     from streamer.audio.source import Source
     from streamer.audio.wav import WavTee
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 @click.command(name="live", cls=Listener)
 @click.option(
     "--device",
+    type=DEVICE,
     metavar="NAME|ID",
     help="An input's index or a part of its name (see `devices`); `monitor` is what the computer "
     "plays, where a PulseAudio or PipeWire server runs.  [default: the system's]",
@@ -59,10 +61,7 @@ def command(
     Example: streamer live --device "USB" --duration 60 --wav heard.wav > heard.jsonl
     """
     chosen = Listening(**options)
-    for output in (chosen.jsonl, chosen.summary):
-        if wav is not None and output is not None and wav.absolute() == output.absolute():
-            raise click.UsageError(f"{wav} cannot be two things at once: name another file")
-        refuse_overwriting(output, () if wav is None else (wav,))
+    chosen.check_outputs(more=[wav])
 
     # What takes long to import comes after what can be refused.
     from streamer.cli.listen import listen
@@ -89,8 +88,8 @@ class Ear:
         self._microphone: MicrophoneSource | None = None
         self.tee: WavTee | None = None
 
-    def open(self) -> Source:
-        """The source, to be closed by the caller."""
+    def open(self, clock: Clock) -> Source:
+        """The source, to be closed by the caller; a device has a pace of its own."""
         from streamer.audio.microphone import MicrophoneSource
         from streamer.audio.wav import WavTee
 

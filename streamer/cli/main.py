@@ -9,16 +9,21 @@ from __future__ import annotations
 import contextlib
 import errno
 import importlib
+import io
 import os
+import select
+import signal
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TextIO
 
 import click
+from click.shell_completion import CompletionItem
 
 import streamer
-from streamer.cli.sentence import sentence
+from streamer.cli.sentence import sentence, tell
 from streamer.errors import StreamerError
+from streamer.sinks.sink import ReaderGone
 
 #: Command, the module that defines ``command``, and its line in ``--help``.
 COMMANDS = {
@@ -27,6 +32,7 @@ COMMANDS = {
     "devices": "List the inputs that can be listened to.",
     "annotate": "Annotate a library of sound files into one table.",
     "compare": "Tell how far two recorded sessions agree.",
+    "convert": "Turn a recorded session into a table, labels or JAMS.",
     "plot": "Draw recorded sessions: the way across the plane, both curves over time.",
     "models": "List the models that can be used.",
     "export": "Write a model as an ONNX graph.",
@@ -42,16 +48,27 @@ _NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 FAILED, INTERRUPTED, TERMINATED = 1, 130, 143
 
 
-class ReaderGoneError(Exception):
-    """Nobody reads standard output any more; seeing ``BrokenPipeError``, click would exit 1."""
-
-
 @contextlib.contextmanager
 def _telling_of_readers() -> Iterator[None]:
+    """Tell standard output's reader that had enough from any other pipe that broke.
+
+    Seeing ``BrokenPipeError``, click would exit 1 without a word.
+    """
     try:
         yield
-    except BrokenPipeError:
-        raise ReaderGoneError from None
+    except BrokenPipeError as error:
+        if _is_read(1):
+            raise RuntimeError(f"a pipe broke: {error}") from error
+        raise ReaderGone from None
+
+
+def _is_read(descriptor: int) -> bool:
+    """Whether somebody could read what is written there; where that cannot be told, nobody."""
+    if not hasattr(select, "poll"):
+        return False
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return not poll.poll(0)  # an error, or hung up
 
 
 class Commands(click.Group):
@@ -78,13 +95,25 @@ class Commands(click.Group):
         command: click.Command = importlib.import_module(f"streamer.cli.{cmd_name}").command
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands that begin so, from the table alone, and the options of all."""
+        found = [
+            CompletionItem(name, help=line)
+            for name, line in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Written from the table alone: nothing is imported for ``--help``."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "STREAMER"},
+)
 @click.version_option(streamer.__version__, prog_name="streamer")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def cli(debug: bool) -> None:
@@ -101,6 +130,7 @@ def main(argv: list[str] | None = None) -> int:
     # One thread for NumPy's matrix products, before NumPy is imported: they are small, and a second
     # thread would spin beside the sound card's. PyTorch, which trains, has threads of its own.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    hold_standard_descriptors()
     arguments = sys.argv[1:] if argv is None else argv
     debug = "--debug" in arguments
     # `streamer replay song.wav --debug` is what people type.
@@ -111,37 +141,68 @@ def main(argv: list[str] | None = None) -> int:
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except click.ClickException as error:
-        error.show()
+        said = io.StringIO()
+        error.show(said)
+        with contextlib.suppress(OSError):
+            for line in said.getvalue().splitlines():
+                click.echo(sentence(line), err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except ReaderGoneError:
-        _forget_output()
+    except ReaderGone:
+        _forget(sys.stdout)
         return 0
     except StreamerError as error:
         if debug:
             raise
-        click.echo(f"streamer: {sentence(error)}", err=True)
+        tell(error)
         return FAILED
     except Exception as error:
         if debug:
             raise
         if isinstance(error, OSError) and error.errno in _NO_ROOM:
-            click.echo(f"streamer: the output cannot be written: {error.strerror}", err=True)
+            tell(f"the output cannot be written: {error.strerror}")
             return FAILED
-        click.echo(
-            f"streamer: unexpected {type(error).__name__}: {sentence(error)} (--debug shows where)",
-            err=True,
-        )
+        tell(f"unexpected {type(error).__name__}: {error} (--debug shows where)")
         return FAILED
 
 
-def _forget_output() -> None:
+def run() -> int:
+    """``main`` for the process that it is all of: what comes later does not change its end."""
+    code = main()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            _forget(stream)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            # Python takes a moment to end, and somebody may be impatient.
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    return code
+
+
+def hold_standard_descriptors() -> None:
+    """Open nothing in the place of a standard stream that is closed (``>&-``).
+
+    The next file would get its number, and what libraries print would end in a recording. Python
+    still knows the stream as ``None``.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+
+
+def _forget(stream: TextIO | None) -> None:
     """The reader is gone: what Python still holds for it must not raise at exit."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+    if stream is not None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from streamer.network.model import DEFAULT_MODEL, list_models, load_model
+from streamer.network.names import DEFAULT_MODEL, list_models
 
 
 @click.command(name="models")
@@ -13,6 +13,8 @@ def command() -> None:
 
     Example: streamer models
     """
+    from streamer.network.model import load_model
+
     for name, path in list_models().items():
         model = load_model(path)
         features = model.config.features

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
+from streamer.cli.completion import MODEL
+from streamer.cli.overwriting import check_outputs, overwriting
 from streamer.sinks import plugins
 from streamer.sinks.jsonl import Rotation
 from streamer.sinks.mqtt import Broker
 from streamer.sinks.osc import PORT, PREFIX, RANGES, is_address
+
+#: The longest time in seconds (thirty years), the shortest interval, and the bounds of a speed:
+#: beyond, a number is a slip of the hand.
+_LONGEST_S, _SHORTEST_S = 1e9, 1e-3
+_SLOWEST, _FASTEST = 1e-3, 1e6
 
 
 class Channels(click.ParamType[tuple[int, ...]]):
@@ -34,12 +42,13 @@ class Channels(click.ParamType[tuple[int, ...]]):
 
 
 class Seconds(click.ParamType[float]):
-    """A finite number of seconds, at least ``least``."""
+    """A number of seconds, from ``least`` to thirty years; 0 too if it ``may_be_0``."""
 
     name = "seconds"
 
-    def __init__(self, least: float = 0.0) -> None:
+    def __init__(self, least: float = 0.0, *, may_be_0: bool = False) -> None:
         self._least = least
+        self._may_be_0 = may_be_0
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -49,8 +58,15 @@ class Seconds(click.ParamType[float]):
             seconds = float(value)
         except ValueError:
             self.fail(f"{value!r} is not a number of seconds", param, ctx)
-        if not (math.isfinite(seconds) and seconds >= self._least):
-            self.fail(f"{value} must be {self._least:g} seconds or more", param, ctx)
+        if seconds == 0 and self._may_be_0:
+            return 0.0
+        if not self._least <= seconds <= _LONGEST_S:  # NaN is neither
+            zero = "0, or " if self._may_be_0 else ""
+            self.fail(
+                f"{value} must be {zero}{self._least:g} seconds or more, at most {_LONGEST_S:g}",
+                param,
+                ctx,
+            )
         return seconds
 
 
@@ -75,7 +91,7 @@ class Decibels(click.ParamType[float]):
 
 
 class Speed(click.ParamType[float]):
-    """A factor above 0, or ``max`` for as fast as it goes (infinity)."""
+    """A factor, or ``max`` for as fast as it goes (infinity)."""
 
     name = "speed"
 
@@ -83,14 +99,19 @@ class Speed(click.ParamType[float]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """The factor, or click's complaint."""
-        if value == "max":
+        if value in ("max", math.inf):
             return math.inf
         try:
             speed = float(value)
         except ValueError:
             speed = math.nan
-        if not (math.isfinite(speed) and speed > 0):
-            self.fail(f"{value!r} is neither a factor above 0 nor 'max'", param, ctx)
+        if not _SLOWEST <= speed <= _FASTEST:
+            self.fail(
+                f"{value!r} is neither a factor above 0 nor 'max' "
+                f"({_SLOWEST:g} to {_FASTEST:g} can be asked for)",
+                param,
+                ctx,
+            )
         return speed
 
 
@@ -197,6 +218,12 @@ class SinkName(click.ParamType[tuple[str, str | None]]):
             self.fail(f"there is no sink {name!r}: {which}", param, ctx)
         return name, argument if colon else None
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """The installed sinks that begin so."""
+        return [CompletionItem(name) for name in plugins.available() if name.startswith(incomplete)]
+
 
 class SinkOption(click.Option):
     """An option whose help tells which sinks are installed; looked up for the help alone."""
@@ -213,7 +240,7 @@ class SinkOption(click.Option):
 #: The groups of a listening command's help, by the options' names; what is in none comes first.
 GROUPS = {
     "Judgement": ("model", "interval", "silence", "judge_everything", "reset_on_silence"),
-    "Screen, lines and files": ("jsonl", "rotate", "summary", "dashboard", "quiet"),
+    "Screen, lines and files": ("jsonl", "rotate", "summary", "overwrite", "dashboard", "quiet"),
     "Other programs": ("serve", "mqtt", "osc", "osc_prefix", "osc_range", "lsl", "sink"),
 }
 
@@ -313,21 +340,31 @@ class Listening:
     lsl: str | None = None
     sink: tuple[tuple[str, str | None], ...] = ()
     rotate: Rotation | None = None
+    overwrite: bool = False
 
     def __post_init__(self) -> None:
         if self.rotate is not None and self.jsonl is None:
             raise click.UsageError("--rotate is for the file that --jsonl names")
+
+    def check_outputs(self, inputs: Sequence[Path] = (), more: Sequence[Path | None] = ()) -> None:
+        """Refuse files that would cost something; ``more`` are outputs of one command alone."""
+        # Files of a rotation have names that are free.
+        single = self.jsonl if self.rotate is None else None
+        check_outputs([single, self.summary, *more], inputs, overwrite=self.overwrite)
 
 
 def listening(command: Command) -> Command:
     """Add the options of :class:`Listening` to a command."""
     options = [
         click.option(
-            "--model", metavar="NAME|DIR", help="A model's name (see `models`) or its directory."
+            "--model",
+            type=MODEL,
+            metavar="NAME|DIR",
+            help="A model's name (see `models`) or its directory.",
         ),
         click.option(
             "--interval",
-            type=Seconds(),
+            type=Seconds(_SHORTEST_S, may_be_0=True),
             default=0.5,
             show_default=True,
             help="Seconds between estimates; 0 writes every frame.",
@@ -373,6 +410,7 @@ def listening(command: Command) -> Command:
             is_flag=True,
             help="Judge what is no music, too: speech, applause, noise.",
         ),
+        overwriting,
         *REACH,
     ]
     for option in reversed(options):

@@ -5,16 +5,12 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
-from pathlib import Path
-from typing import BinaryIO
-
-import click
 
 from streamer.cli.options import Listening
-from streamer.cli.sentence import sentence
+from streamer.cli.sentence import tell
 from streamer.errors import OutputError
 from streamer.events import Event, Notice
-from streamer.sinks.jsonl import JsonLines, RotatingJsonLines, Rotation
+from streamer.sinks.jsonl import JsonLinesFile, RotatingJsonLines, StandardOutput
 from streamer.sinks.lsl import Lsl
 from streamer.sinks.mqtt import Mqtt
 from streamer.sinks.osc import Osc
@@ -35,23 +31,6 @@ class Outputs:
         """Add a sink, to be closed at the end."""
         self._stack.callback(sink.close)
         self.sinks.append(sink)
-
-    def to_standard_output(self) -> None:
-        """Add JSON lines on standard output."""
-        # Unbuffered: a line is out when it is known, and a dead reader is noticed at once.
-        stream = open(sys.stdout.fileno(), "wb", buffering=0, closefd=False)  # noqa: SIM115
-        self.add(JsonLines(self._stack.enter_context(stream)))
-
-    def to_file(self, path: Path, rotation: Rotation | None = None) -> None:
-        """Add JSON lines in a file, or in one after the other."""
-        if rotation is not None:
-            self.add(RotatingJsonLines(path, rotation))
-            return
-        try:
-            stream: BinaryIO = path.open("wb", buffering=0)
-        except OSError as error:
-            raise OutputError(f"{path} cannot be written: {error.strerror}") from None
-        self.add(JsonLines(self._stack.enter_context(stream), str(path)))
 
     def to_network(self, sink: Osc | Mqtt) -> None:
         """Add a sink whose receiver may be out of reach."""
@@ -78,12 +57,7 @@ class Outputs:
     def note_failure(self, error: OutputError) -> None:
         """Tell of a sink that gave up; the session goes on."""
         self.failed = True
-        click.echo(f"streamer: {sentence(error)}; tracking goes on without it", err=True)
-
-
-def tell(message: str) -> None:
-    """Say something on standard error, from any thread."""
-    click.echo(f"streamer: {sentence(message)}", err=True)
+        tell(f"{error}; tracking goes on without it")
 
 
 class Notices:
@@ -99,13 +73,8 @@ class Notices:
 
 
 @contextlib.contextmanager
-def outputs(options: Listening, inputs: tuple[Path, ...]) -> Iterator[Outputs]:
-    """The sinks that ``options`` ask for, closed afterwards.
-
-    ``inputs`` are files that no output may overwrite.
-    """
-    for output in (options.jsonl, options.summary):
-        refuse_overwriting(output, inputs)
+def outputs(options: Listening) -> Iterator[Outputs]:
+    """The sinks that ``options`` ask for, closed afterwards."""
     with contextlib.ExitStack() as stack:
         made = Outputs(stack)
         if options.serve is not None:
@@ -119,19 +88,13 @@ def outputs(options: Listening, inputs: tuple[Path, ...]) -> Iterator[Outputs]:
             made.add(Lsl(options.lsl))
         for name, argument in options.sink:
             made.add(open_sink(name, argument))
-        if not sys.stdout.isatty() or not options.dashboard:
-            made.to_standard_output()
-        if options.jsonl is not None:
-            made.to_file(options.jsonl, options.rotate)
+        # Standard output may be closed (`>&-`): whoever did that wants no lines.
+        if sys.stdout is not None and not (sys.stdout.isatty() and options.dashboard):
+            made.add(StandardOutput())
+        if options.jsonl is not None and options.rotate is not None:
+            made.add(RotatingJsonLines(options.jsonl, options.rotate))
+        elif options.jsonl is not None:
+            made.add(JsonLinesFile(options.jsonl))
         if not options.quiet:
             made.add(Notices())
         yield made
-
-
-def refuse_overwriting(output: Path | None, inputs: tuple[Path, ...]) -> None:
-    """Refuse an output that is one of the files to be read."""
-    if output is None or not output.exists():
-        return
-    for path in inputs:
-        if path.exists() and path.samefile(output):
-            raise click.UsageError(f"{output} is the file to be read: name another output")

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from streamer.audio.pcm import FORMATS, PcmSource
+from streamer.cli.completion import SAMPLE_FORMAT
 from streamer.cli.main import FAILED
 from streamer.cli.options import GROUPS, Listener, Listening, Seconds, Speed, listening
+from streamer.errors import AudioError
 
 if TYPE_CHECKING:
     from streamer.audio.source import Source
@@ -39,9 +40,7 @@ _SETTLED = (*GROUPS["Judgement"], "rate", "channels", "form")
 @click.option("--duration", type=Seconds(), help="Stop after this many seconds of sound.")
 @click.option("--rate", type=click.IntRange(1), help="Samples a second of standard input.")
 @click.option("--channels", type=click.IntRange(1), help="Channels of standard input.")
-@click.option(
-    "--format", "form", type=click.Choice(sorted(FORMATS)), help="Samples of standard input."
-)
+@click.option("--format", "form", type=SAMPLE_FORMAT, help="Samples of standard input.")
 @listening
 @click.pass_context
 def command(
@@ -73,13 +72,15 @@ def command(
     Example: streamer replay --from song.jsonl --speed 10
     """
     stretch_s = math.inf if duration is None else duration
+    chosen = Listening(**options)
     if recording is not None:
         _refuse_settled(ctx, file)
+        chosen.check_outputs([recording])
         from streamer.cli.listen import show
 
         return show(
             recording,
-            Listening(**options),
+            chosen,
             speed=speed or 1.0,
             start_s=start_at,
             duration_s=stretch_s,
@@ -97,21 +98,24 @@ def command(
 
     # What takes long to import comes after what can be refused.
     from streamer.audio.files import FileSource
-    from streamer.audio.pacing import Paced, SystemClock
+    from streamer.audio.pacing import Clock, Paced
+    from streamer.audio.pcm import PcmSource
     from streamer.cli.listen import libraries_silenced, listen
 
     heard: list[FileSource | PcmSource] = []
 
-    def open_source() -> Source:
+    def open_source(clock: Clock) -> Source:
         if rate is not None and channels is not None and form is not None:
+            if sys.stdin is None:
+                raise AudioError("standard input is closed: send raw PCM to it")
             heard.append(PcmSource(sys.stdin.buffer, rate=rate, channels=channels, fmt=form))
-            return Paced(heard[0], speed or math.inf, SystemClock())
+            return Paced(heard[0], speed or math.inf, clock)
         heard.append(FileSource(file, start_s=start_at or 0.0))
-        return Paced(heard[0], speed or 1.0, SystemClock())
+        return Paced(heard[0], speed or 1.0, clock)
 
-    inputs = () if str(file) == "-" else (file,)
+    chosen.check_outputs([] if str(file) == "-" else [file])
     with libraries_silenced():
-        code = listen(open_source, Listening(**options), duration_s=stretch_s, inputs=inputs)
+        code = listen(open_source, chosen, duration_s=stretch_s)
     return code or (FAILED if any(source.incomplete for source in heard) else 0)
 
 

@@ -6,12 +6,12 @@ import contextlib
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from streamer.cli.options import Listening
-from streamer.errors import OutputError
+from streamer.cli.overwriting import Draft
+from streamer.errors import writing
 from streamer.events import Notice
 from streamer.sinks.history import History
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 class Steered(Protocol):
     """What the keys of the dashboard act on."""
 
-    def stop(self) -> None:
-        """Ask for the end."""
-
     def request_reset(self) -> None:
         """Ask for the judgement to start afresh."""
 
@@ -34,32 +31,40 @@ class Screen:
 
     ``watcher`` is the history where a dashboard is drawn from it, which needs every frame's
     estimate; ``sinks`` holds it where only the summary is wanted. ``options`` are those asked for,
-    without the dashboard where none can be shown: the lines go to the terminal then. Raises
-    ``OutputError`` where the file of ``--summary`` cannot be written: better now than after hours.
+    without the dashboard where none can be shown: the lines go to the terminal then. As a context
+    it keeps a place for the file of ``--summary``, and raises ``OutputError`` where there is none:
+    better now than after hours.
     """
 
     def __init__(self, options: Listening) -> None:
-        if options.summary is not None:
-            _write(options.summary, "", "a")
         self._history = History()
-        self._summary = options.summary
+        self._summary: Draft | None = None
         self._console = _console(options)
         shown = self._console is not None
         self.options = dataclasses.replace(options, dashboard=shown)
         self.watcher = self._history if shown else None
         self.sinks = [self._history] if options.summary is not None and not shown else []
 
+    def __enter__(self) -> Screen:
+        if self.options.summary is not None:
+            self._summary = Draft(self.options.summary)
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        if self._summary is not None:
+            self._summary.discard()  # of a session that never began
+
     @contextlib.contextmanager
-    def around(self, session: Steered) -> Iterator[None]:
+    def around(self, session: Steered, on_quit: Callable[[], None]) -> Iterator[None]:
         """Show the session while the context lasts; then print and write its summary."""
         try:
-            with self._dashboard(session):
+            with self._dashboard(session, on_quit):
                 yield
         finally:
             self._close()
 
     @contextlib.contextmanager
-    def _dashboard(self, session: Steered) -> Iterator[None]:
+    def _dashboard(self, session: Steered, on_quit: Callable[[], None]) -> Iterator[None]:
         if self._console is None:
             yield
             return
@@ -69,43 +74,40 @@ class Screen:
             session.request_reset()
             self._history.afresh()
 
-        def tell(line: str) -> None:
+        def notice(line: str) -> None:
             message = line.removeprefix("streamer: ")
             self._history.write(Notice(self._history.snapshot().t, message))
 
         with Dashboard(
-            self._history, self._console, on_quit=session.stop, on_reset=reset, on_line=tell
+            self._history, self._console, on_quit=on_quit, on_reset=reset, on_line=notice
         ):
             yield
 
     def _close(self) -> None:
         summary = self._history.summary()
-        if self._console is not None:
-            from streamer.dashboard.closing import closing
-            from streamer.dashboard.look import Look
+        try:
+            if self._console is not None:
+                from streamer.dashboard.closing import closing
+                from streamer.dashboard.look import Look
 
-            look = Look.of(self._console)
-            self._console.print(closing(summary, self._console.width, look))
-        if self._summary is not None:
-            text = json.dumps(summary.to_dict(), ensure_ascii=False, indent=2)
-            _write(self._summary, text + "\n", "w")
+                look = Look.of(self._console)
+                # The terminal may be closed by now: the file is written all the same.
+                with contextlib.suppress(OSError):
+                    self._console.print(closing(summary, self._console.width, look))
+        finally:
+            if self._summary is not None:
+                text = json.dumps(summary.to_dict(), ensure_ascii=False, indent=2)
+                with writing(self.options.summary):
+                    self._summary.path.write_text(text + "\n", encoding="utf-8", errors="replace")
+                self._summary.finish()
 
 
 def _console(options: Listening) -> Console | None:
     """The terminal on standard error, if there is to be a dashboard on it."""
-    if not options.dashboard or options.quiet or not sys.stderr.isatty():
+    if not options.dashboard or options.quiet or sys.stderr is None or not sys.stderr.isatty():
         return None
-    from rich.console import Console
-
     from streamer.dashboard.live import Dashboard
+    from streamer.dashboard.terminal import Terminal
 
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     return console if Dashboard.fits(console) else None
-
-
-def _write(path: Path, text: str, mode: str) -> None:
-    try:
-        with path.open(mode, encoding="utf-8", errors="replace") as file:
-            file.write(text)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}") from None

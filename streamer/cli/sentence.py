@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+
+import click
+
 
 def sentence(text: object) -> str:
     r"""The text with control characters written out: a file's name must not steer a terminal.
@@ -10,3 +14,9 @@ def sentence(text: object) -> str:
     'no such file: a\\x1b[2Jb\\n.wav'
     """
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in str(text))
+
+
+def tell(message: object) -> None:
+    """Say a sentence on standard error, from any thread, if anybody can hear it."""
+    with contextlib.suppress(OSError, ValueError):
+        click.echo(f"streamer: {sentence(message)}", err=True)

@@ -71,7 +71,8 @@ class Canvas:
             parts = list(text[: end - x])
         else:
             parts = []
-            for cluster, width in clusters(text):
+            # The one way of text to the screen: whoever wrote it, it steers no terminal.
+            for cluster, width in clusters(tame(text)):
                 if x + len(parts) + width > end:
                     break
                 parts.extend((cluster, "")[:width])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+
 from rich.cells import cell_len
+from rich.console import Console
 from rich.segment import Segment
 
 from streamer.dashboard.canvas import Canvas, Line, Picture, heard_name, shorten, tame
@@ -36,6 +39,15 @@ def closing(summary: Summary, width: int, look: Look | None = None) -> Picture:
         y = _moods(canvas, y, summary)
     canvas.write(2, y, losses(summary), PLAIN if summary.gaps == 0 else look.ink("warn", bold=True))
     return Picture(tuple(_trimmed(line) for line in canvas.picture().lines[: y + 1]))
+
+
+def as_html(summary: Summary, width: int = _WIDEST) -> str:
+    """The picture of a summary for a page or a notebook: one preformatted block."""
+    console = Console(record=True, width=width, file=io.StringIO(), force_terminal=True)
+    console.print(closing(summary, width))
+    picture = console.export_html(inline_styles=True, code_format="{code}")
+    style = "font-family: monospace; line-height: 1.2; white-space: pre"
+    return f'<pre style="{style}">{picture}</pre>'
 
 
 def losses(summary: Summary) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 
@@ -18,6 +19,8 @@ from streamer.dashboard.canvas import Line, Picture
 RATE, BUDGET = 12.0, 0.10
 #: Seconds after which all lines are written again: heals what another program scribbled.
 _HEAL_S = 4.0
+#: Seconds for which the end of the refresh thread is waited for.
+_JOIN_S = 2.0
 
 Size = tuple[int, int]
 
@@ -79,6 +82,8 @@ class CalmLive(Live):
         self._draw, self._budget, self._clock, self._cpu = draw, budget, clock, cpu
         self._shown: tuple[Line, ...] = ()
         self._size: Size = (0, 0)
+        self._picture: Picture | None = None  # the last one, and whether it was written in part
+        self._torn = False
         self._not_before = self._healed = -1.0
         self._cost = 0.0
         self.failure: Exception | None = None
@@ -89,6 +94,15 @@ class CalmLive(Live):
         self._shown, self._size = (), (0, 0)
         super().start(refresh)
 
+    def stop(self) -> None:
+        """Give the screen back; the refresh thread has ended then, unless this is it."""
+        thread = self._refresh_thread
+        super().stop()
+        # It holds the session, and with it what must be gone before Python ends. A terminal that
+        # takes nothing (Ctrl-S) may hold it up: that is not waited for.
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(_JOIN_S)
+
     def refresh(self) -> None:
         """Draw the next picture, unless nothing changed or drawing has become too dear."""
         with self._lock:
@@ -98,7 +112,10 @@ class CalmLive(Live):
             begun = self._cpu()
             try:
                 drawn = self._update(now)
-            except (OSError, SystemExit):
+            except BlockingIOError:
+                self._torn, self._size = True, (0, 0)  # it did not take all: anew next time
+                return
+            except OSError:
                 # The terminal is gone: there is nobody to draw for.
                 self._not_before = float("inf")
                 return
@@ -121,8 +138,11 @@ class CalmLive(Live):
         picture = self._draw(size)
         if resized:
             picture = picture or self._draw(size)
+        if picture is None and self._torn:
+            picture = self._picture
         if picture is None:
             return False
+        self._picture = picture
         if resized:
             self.console.control(Control.clear())
         if resized or len(picture.lines) != len(self._shown) or now - self._healed > _HEAL_S:
@@ -130,7 +150,7 @@ class CalmLive(Live):
         changes = _Changes(self._shown, picture.lines)
         if changes.segments:
             self.console.print(changes, end="", crop=False, soft_wrap=True)
-        self._shown, self._size = picture.lines, size
+        self._shown, self._size, self._torn = picture.lines, size, False
         return True
 
 

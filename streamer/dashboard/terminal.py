@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import io
 import os
+import re
 import select
 import signal
 import sys
@@ -17,8 +18,22 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
+from rich.console import Console
+
 #: Lines kept for the end; the oldest go first.
 _LINES = 50
+
+
+class Terminal(Console):
+    """A Rich console whose reader may go away: that is an ``OSError`` like any other.
+
+    Rich itself would put nothing in the place of standard output then, whose lines may well be
+    read, and raise ``SystemExit``.
+    """
+
+    def on_broken_pipe(self) -> None:
+        """Raise the ``BrokenPipeError`` that called for this."""
+        raise  # noqa: PLE0704 - Rich calls this where it handles the error
 
 
 class Aside(io.TextIOBase):
@@ -84,6 +99,17 @@ except ImportError:  # Windows: the dashboard works without keys, Ctrl-C ends it
     termios = None  # type: ignore[assignment]
 
 
+#: What terminals send for one key or one answer (ECMA-48; the Linux console's F1 to F5 have two
+#: brackets), Alt and a letter among it.
+_SEQUENCE = re.compile(
+    rb"\x1b(?:\[\[.|\[[0-?]*[ -/]*[@-Z\\-~]|O[0-9;]*[^0-9;]"
+    rb"|[\]P_^X].*?(?:\x07|\x1b\\)|[^\[O\]P_^X\x1b])",
+    re.DOTALL,
+)
+#: Bytes of the longest sequence that is waited for.
+_LONGEST = 4096
+
+
 class Keys:
     """A terminal that hands over each key at once and unseen, until it is closed."""
 
@@ -93,6 +119,7 @@ class Keys:
         Raises ``OSError`` or ``termios.error`` where the descriptor is no terminal.
         """
         self._descriptor, self._owned = descriptor, owned
+        self._begun = b""  # a sequence of which more is to come
         self._before: list[Any] | None = termios.tcgetattr(descriptor)
         manners = termios.tcgetattr(descriptor)
         manners[3] &= ~(termios.ECHO | termios.ICANON)
@@ -124,14 +151,25 @@ class Keys:
         return None
 
     def poll(self) -> str:
-        """The characters typed since the last call; never waits."""
+        """The characters typed since the last call; never waits.
+
+        A function key, an arrow or a terminal's answer is a sequence that begins with Escape: the
+        letters in it are no letters that somebody typed.
+        """
         if self._before is None:
             return ""
         try:
             ready, _, _ = select.select([self._descriptor], [], [], 0)
-            return os.read(self._descriptor, 64).decode("latin-1") if ready else ""
+            typed = os.read(self._descriptor, 64) if ready else b""
         except OSError:
             return ""
+        if not typed or len(self._begun) > _LONGEST:
+            self._begun = b""  # Escape itself, or a sequence that goes on no more
+            return ""
+        whole = _SEQUENCE.sub(b"", self._begun + typed)
+        keys, escape, begun = whole.partition(b"\x1b")
+        self._begun = escape + begun
+        return keys.decode("latin-1")
 
     def close(self) -> None:
         """Give the terminal back as it was; may be called twice."""

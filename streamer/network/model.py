@@ -18,14 +18,12 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from streamer.errors import ModelError, OutputError
+from streamer.errors import ModelError, writing
 from streamer.features.chroma import Chroma
 from streamer.features.mfcc import Mfcc
 from streamer.network.config import ModelConfig, parse
+from streamer.network.names import directory_of
 from streamer.network.runtime import Runtime
-
-#: The model that is used where none is named.
-DEFAULT_MODEL = "hybrid-3"
 
 _MOST_CONFIG_BYTES = 4_000_000
 _MOST_WEIGHT_BYTES = 80_000_000
@@ -54,43 +52,6 @@ class Model:
             raise ModelError(f"config.json.features: {error}") from None
 
 
-def model_folders() -> list[Path]:
-    """Where named models are looked for: in the package, then beside it (a checkout)."""
-    package = Path(__file__).resolve().parent.parent
-    return [folder for folder in (package / "models", package.parent / "models") if folder.is_dir()]
-
-
-def list_models() -> dict[str, Path]:
-    """The named models that can be found, by name."""
-    found: dict[str, Path] = {}
-    for folder in model_folders():
-        for entry in sorted(folder.iterdir()):
-            if (entry / "config.json").is_file():
-                found.setdefault(entry.name, entry)
-    return found
-
-
-def directory_of(model: str | Path | None = None) -> Path:
-    """The directory of a named model, of the default one for None, or the directory itself.
-
-    Raises ``ModelError`` where there is none.
-    """
-    wanted = str(model) if model is not None else DEFAULT_MODEL
-    named = list_models()
-    if wanted in named:
-        return named[wanted]
-    try:
-        there = Path(wanted).is_dir()
-    except (OSError, ValueError):  # a name that no file system takes
-        there = False
-    if not there:
-        known = ", ".join(named) or "none"
-        raise ModelError(
-            f"there is no model {wanted[:200]!r}: name one of {known}, or a model directory"
-        )
-    return Path(wanted)
-
-
 def load_model(model: str | Path | None = None) -> Model:
     """The model of a name (see ``streamer models``) or of a directory; the default one for None.
 
@@ -110,12 +71,10 @@ def save_model(
     """
     blob = safetensors.numpy.save({name: np.ascontiguousarray(w) for name, w in weights.items()})
     config = dataclasses.replace(config, weights_sha256=hashlib.sha256(blob).hexdigest())
-    try:
+    with writing(directory):
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "weights.safetensors").write_bytes(blob)
         (directory / "config.json").write_text(config.to_json(), encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{directory} cannot be written: {error.strerror}") from None
 
 
 def _load(directory: Path, name: str) -> Model:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import streamer
-from streamer.errors import MissingExtraError, ModelError, OutputError
+from streamer.errors import MissingExtraError, ModelError, writing
 from streamer.features.chroma import PITCH_CLASSES
 from streamer.network.layers import fading
 from streamer.network.model import Model
@@ -83,10 +83,8 @@ def export(model: Model, path: Path) -> float:
             f"the ONNX graph of {model.name} differs from its network by {difference:.1e}, more "
             f"than {TOLERANCE:.0e}: the calibration's scale is too large for float32"
         )
-    try:
+    with writing(path):
         path.write_bytes(blob)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}") from None
     return difference
 
 

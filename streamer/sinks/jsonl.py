@@ -5,27 +5,32 @@ With rotation, each file of a run of weeks is complete in itself.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import math
+import os
+import selectors
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from streamer.errors import OutputError
-from streamer.events import End, Estimate, Event, Gap, Notice, Start, to_json
+from streamer.errors import writing
+from streamer.events import End, Estimate, Event, Gap, Notice, Start, Tally, to_json
+from streamer.sinks.sink import ReaderGone
 
 
 class JsonLines:
     """Writes events to an unbuffered binary stream, which it leaves open.
 
-    A reader that went away raises ``BrokenPipeError``. A full disk raises ``OutputError``; what was
-    written stays readable to its last complete line.
+    Raises ``OutputError`` where the disk is full or the reader went away; what was written stays
+    readable to its last complete line.
     """
 
-    def __init__(self, stream: BinaryIO, name: str = "standard output") -> None:
+    def __init__(self, stream: BinaryIO, name: str = "the stream") -> None:
         self._stream = stream
         self._name = name
 
@@ -34,18 +39,65 @@ class JsonLines:
         if isinstance(event, Notice):
             return
         # A name that is no text (of a model's folder) must not end the session.
-        rest = memoryview(to_json(event).encode(errors="replace") + b"\n")
-        try:
-            while rest:
-                rest = rest[self._stream.write(rest) :]
-            self._stream.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise OutputError(f"{self._name} cannot be written: {error.strerror}") from None
+        line = to_json(event).encode(errors="replace") + b"\n"
+        with writing(self._name):
+            self._send(line)
 
     def close(self) -> None:
         """Nothing to release: the stream belongs to the caller."""
+
+    def _send(self, line: bytes) -> None:
+        rest = memoryview(line)
+        while rest:
+            written = self._stream.write(rest)
+            if written is not None:
+                rest = rest[written:]
+                continue
+            # Whoever opened it does not wait, and its reader is slow: we do.
+            with selectors.DefaultSelector() as selector:
+                selector.register(self._stream, selectors.EVENT_WRITE)
+                selector.select()
+        self._stream.flush()
+
+
+class StandardOutput(JsonLines):
+    """JSON lines on standard output, for whose reader the session runs.
+
+    Raises ``ReaderGone`` once nobody reads it any more.
+    """
+
+    def __init__(self) -> None:
+        # Unbuffered: a line is out when it is known, and a dead reader is noticed at once.
+        super().__init__(open(1, "wb", buffering=0, closefd=False), "standard output")  # noqa: SIM115
+
+    def _send(self, line: bytes) -> None:
+        try:
+            super()._send(line)
+        except BrokenPipeError:
+            raise ReaderGone from None
+
+
+class JsonLinesFile(JsonLines):
+    """JSON lines in a file of its own, which is begun anew.
+
+    A file that got no line is not left behind. Raises ``OutputError`` as :class:`JsonLines` does.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with writing(path):
+            stream: BinaryIO = path.open("wb", buffering=0)
+        super().__init__(stream, str(path))
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._stream.closed:
+            return
+        status = os.fstat(self._stream.fileno())
+        self._stream.close()
+        if stat.S_ISREG(status.st_mode) and not status.st_size:
+            with contextlib.suppress(OSError):
+                self._path.unlink()
 
 
 #: Bytes kept free for the ``end`` line of a file.
@@ -83,7 +135,8 @@ class RotatingJsonLines:
         self._rotation = rotation
         self._clock = clock
         self._start: Start | None = None
-        self._end = End(0.0, 0, 0, 0, 0, None)
+        self._tally = Tally()
+        self._began: float | None = None
         self._frames = 0  # in the files before this one
         self._open()
 
@@ -97,15 +150,18 @@ class RotatingJsonLines:
         if isinstance(event, Start):
             self._start = event
         elif self._is_full(event):
-            self._line(self._end)
+            end = self._tally.end()
+            self._line(end)
             self.close()
-            self._frames += self._end.frames
-            self._end = End(self._end.t, 0, 0, 0, 0, None)
+            self._frames += end.frames
+            self._tally = Tally(end.t, self._start)
             self._open()
             if self._start is not None:
                 self._line(self._start)
         self._line(event)
-        self._count(event)
+        self._tally.write(event)
+        if isinstance(event, Estimate | Gap) and self._began is None:
+            self._began = event.t
 
     def close(self) -> None:
         """Close the current file."""
@@ -116,17 +172,16 @@ class RotatingJsonLines:
         for number in itertools.count(1):
             again = f"_{number:02}" if number > 1 else ""  # so that names sort by age
             file = self._path.with_name(f"{self._path.stem}.{stamp}{again}{self._path.suffix}")
-            try:
-                # Unbuffered, as standard output: a line is out when it is known.
-                self._stream: BinaryIO = file.open("xb", buffering=0)
-            except FileExistsError:
-                continue
-            except OSError as error:
-                raise OutputError(f"{file} cannot be written: {error.strerror}") from None
+            with writing(file):
+                try:
+                    # Unbuffered, as standard output: a line is out when it is known.
+                    self._stream: BinaryIO = file.open("xb", buffering=0)
+                except FileExistsError:
+                    continue
             break
         self._lines = JsonLines(self._stream, str(file))
         self._size = 0
-        self._began: float | None = None
+        self._began = None
 
     def _is_full(self, event: Estimate | Gap) -> bool:
         if self._began is None:  # nothing but its start line
@@ -138,41 +193,15 @@ class RotatingJsonLines:
         self._size += _length(event)
         self._lines.write(event)
 
-    def _count(self, event: Event) -> None:
-        """Bring the ``end`` line of this file up to date."""
-        end = self._end
-        if isinstance(event, Estimate | Gap) and self._began is None:
-            self._began = event.t
-            if end.t == 0.0 and self._start is not None:
-                # A session that begins later (--start-at) tells it by its first event.
-                interval = max(self._start.interval_s, self._start.hop_s)
-                end = dataclasses.replace(end, t=max(0.0, event.t - interval))
-        if isinstance(event, Estimate):
-            # What was between the estimates: frames are not told one by one.
-            hop_s = self._start.hop_s if self._start is not None else 0.0
-            frames = round((event.t - end.t) / hop_s) if hop_s else 1
-            self._end = dataclasses.replace(
-                end,
-                t=event.t,
-                estimates=end.estimates + 1,
-                frames=end.frames + max(0, frames),
-            )
-        elif isinstance(event, Gap):
-            self._end = dataclasses.replace(
-                end,
-                t=max(end.t, event.t + event.seconds),
-                gaps=end.gaps + 1,
-                lost_samples=end.lost_samples + event.samples,
-            )
-
     def _of_this_file(self, end: End) -> End:
         """The session's ``end``, with the counts of the last file."""
+        own = self._tally.end()
         return dataclasses.replace(
             end,
-            estimates=self._end.estimates,
+            estimates=own.estimates,
             frames=max(0, end.frames - self._frames),
-            gaps=self._end.gaps,
-            lost_samples=self._end.lost_samples,
+            gaps=own.gaps,
+            lost_samples=own.lost_samples,
         )
 
 

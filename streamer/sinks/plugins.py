@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from streamer.errors import OutputError, StreamerError
 from streamer.events import Event
-from streamer.sinks.sink import Sink
+from streamer.sinks.sink import Sink, clause
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -53,8 +53,8 @@ def open_sink(name: str, argument: str | None = None) -> Sink:
         sink = opener(argument)
     except StreamerError:
         raise
-    except Exception as error:
-        raise OutputError(f"{where} cannot be opened: {_clause(error)}") from error
+    except (Exception, SystemExit) as error:
+        raise OutputError(f"{where} cannot be opened: {clause(error)}") from error
     for method in ("write", "close"):
         if not callable(getattr(sink, method, None)):
             raise OutputError(
@@ -66,33 +66,31 @@ def open_sink(name: str, argument: str | None = None) -> Sink:
 class Guarded:
     """A sink of somebody else: whatever it raises becomes an ``OutputError``.
 
-    ``BrokenPipeError`` passes: the reader has gone. ``where`` names the sink and its package.
+    ``where`` names the sink and its package.
     """
 
     def __init__(self, sink: Sink, where: str) -> None:
         self._sink = sink
         self._where = where
+        self._closed = False
 
     def write(self, event: Event) -> None:
         """Hand on an event."""
         try:
             self._sink.write(event)
-        except (BrokenPipeError, OutputError):
+        except OutputError:
             raise
-        except Exception as error:
-            raise OutputError(f"{self._where} failed: {_clause(error)}") from error
+        except (Exception, SystemExit) as error:
+            raise OutputError(f"{self._where} failed: {clause(error)}") from error
 
     def close(self) -> None:
-        """Close the sink."""
+        """Close the sink, once."""
+        if self._closed:
+            return
+        self._closed = True
         try:
             self._sink.close()
         except OutputError:
             raise
-        except Exception as error:
-            raise OutputError(f"{self._where} could not be closed: {_clause(error)}") from error
-
-
-def _clause(error: Exception) -> str:
-    """An exception in one line."""
-    said = " ".join(str(error).split())
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+        except (Exception, SystemExit) as error:
+            raise OutputError(f"{self._where} could not be closed: {clause(error)}") from error

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
+import statistics
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scripted_session import estimate, silence
 
 from streamer.analysis.compare import compare
-from streamer.analysis.recorded import read_session
+from streamer.analysis.recorded import Recording, read_session
 from streamer.cli.main import main
 from streamer.errors import SessionFileError
 from streamer.events import Estimate, Start, to_json
+
+SOURCE = {"kind": "file", "name": "x", "rate": 16_000, "channels": 1}
+CHANCES = {"happy": 1.0, "tense": 0.0, "sad": 0.0, "calm": 0.0}
 
 
 def curve(t: np.ndarray) -> np.ndarray:
@@ -30,12 +36,12 @@ def record(
 ) -> Path:
     """A recorded session with these curves."""
     step = float(t[1] - t[0])
-    start = Start("0", "2026-01-01T00:00:00Z", "m", {"name": "x"}, 16000, 0.02, step, 0.0)
+    start = Start("0", "2026-01-01T00:00:00Z", "m", SOURCE, 16000, 0.02, step, 0.0)
     lines = [to_json(start)]
     arousal = -valence if arousal is None else arousal
     for when, v, a in zip(t.tolist(), valence.tolist(), arousal.tolist(), strict=True):
         quiet = silent[0] <= when <= silent[1]
-        judged = (None,) * 7 if quiet else (v, a, 0.2, 0.2, "happy", {"happy": 1.0}, "joyful")
+        judged = (None,) * 7 if quiet else (v, a, 0.2, 0.2, "happy", CHANCES, "joyful")
         lines.append(to_json(Estimate(when, *judged, level_db=-20.0, silent=quiet)))
     path.write_text("\n".join(lines) + "\n")
     return path
@@ -135,3 +141,122 @@ def test_the_command_prints_a_table(tmp_path: Path, capfd: pytest.CaptureFixture
     assert record_["valence"]["n"] == 120
     assert main(["compare", a, str(tmp_path / "none.jsonl")]) == 1
     assert "none.jsonl" in capfd.readouterr().err
+
+
+def plain(a: Recording, b: Recording, axis: str, most_lag_s: float) -> dict[str, float | None]:
+    """What ``compare`` must find, moment by moment in plain loops, without its arrays."""
+
+    def points(session: Recording) -> dict[float, float]:
+        judged = {}
+        for each in session.estimates:
+            value = getattr(each, axis)
+            judged.setdefault(each.t, math.nan if value is None else value)
+        return judged
+
+    first, second = points(a), points(b)
+
+    def step(judged: dict[float, float]) -> float:
+        return statistics.median(after - before for before, after in itertools.pairwise(judged))
+
+    def at(judged: dict[float, float], t: float) -> float:
+        for when, value in judged.items():
+            if abs(when - t) < 1e-6:
+                return value
+        for (before, left), (after, right) in itertools.pairwise(judged.items()):
+            if before < t < after and after - before <= 1.5 * step(judged):
+                return left + (right - left) * (t - before) / (after - before)
+        return math.nan
+
+    def pairs(lag: float) -> list[tuple[float, float]]:
+        if len(first) <= len(second):
+            found = [(value, at(second, t + lag)) for t, value in first.items()]
+        else:
+            found = [(at(first, t - lag), value) for t, value in second.items()]
+        return [(x, y) for x, y in found if math.isfinite(x) and math.isfinite(y)]
+
+    def r(found: list[tuple[float, float]]) -> float | None:
+        x, y = zip(*found, strict=True)
+        if max(x) - min(x) < 1e-9 or max(y) - min(y) < 1e-9:
+            return None
+        return statistics.correlation(x, y)
+
+    here = pairs(0.0)
+    x, y = zip(*here, strict=True)
+    lag_step = max(0.05, min(step(first), step(second)))
+    best: tuple[float, float] | None = None
+    for number in range(int(most_lag_s / lag_step + 1e-9) + 1):
+        for lag in sorted({-number * lag_step, number * lag_step}):
+            moved = pairs(lag)
+            found = r(moved) if len(moved) >= max(3, len(here) / 2) else None
+            if found is not None and (best is None or found > best[1] + 1e-9):
+                best = lag, found
+    covariance = math.fsum(
+        (p - statistics.fmean(x)) * (q - statistics.fmean(y)) for p, q in here
+    ) / len(here)
+    spread = statistics.pvariance(x) + statistics.pvariance(y)
+    spread += (statistics.fmean(x) - statistics.fmean(y)) ** 2
+    return {
+        "n": len(here),
+        "r": r(here),
+        "ccc": 2 * covariance / spread,
+        "rmse": math.sqrt(statistics.fmean((p - q) ** 2 for p, q in here)),
+        "difference": statistics.fmean(q - p for p, q in here),
+        "lag_s": best[0] if best else None,
+        "lag_r": best[1] if best else None,
+    }
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_it_is_what_plain_loops_find(seed: int) -> None:
+    """Every figure, for sessions with holes, silences, repeated times and other intervals."""
+    random = np.random.default_rng(seed)
+
+    def session(interval: float, seconds: float, delay: float) -> Recording:
+        times = np.arange(1, int(seconds / interval) + 1) * interval
+        kept = random.random(len(times)) > 0.15  # holes of all widths
+        kept[:4] = True
+        times = times[kept]
+        # Some estimates are a little late, as those of frames are: gaps of 1.2 steps are no holes.
+        times = np.round(times + interval * random.choice([0.0, 0.2], len(times)), 6)
+        values = curve(times - delay) + random.normal(0, 0.03, len(times))
+        events = [
+            silence(float(t)) if random.random() < 0.1 else estimate(float(t), float(v), float(-v))
+            for t, v in zip(times, values.clip(-1, 1), strict=True)
+        ]
+        events.insert(3, events[2])
+        return Recording(Path(f"{delay}.jsonl"), None, tuple(events), (), None)
+
+    a = session(float(random.choice([0.5, 0.4, 0.25])), 40.0, 0.0)
+    b = session(float(random.choice([0.5, 0.3])), 30.0, float(random.choice([0.0, 1.5, -2.0])))
+    for one, other in ((a, b), (b, a)):
+        for axis, found in compare(one, other, 3.0).items():
+            wanted = plain(one, other, axis, 3.0)
+            assert {name: getattr(found, name) for name in wanted} == pytest.approx(
+                wanted, abs=1e-6
+            )
+
+
+def test_the_longest_lag_is_tried_and_no_longer_one(tmp_path: Path) -> None:
+    """The bound belongs to what is tried."""
+    a = read_session(record(tmp_path / "a.jsonl", T, curve(T)))
+    b = read_session(record(tmp_path / "b.jsonl", T, curve(T - 2.0)))
+    assert compare(a, b, 2.0)["valence"].lag_s == pytest.approx(2.0)
+    assert compare(a, b, 1.9)["valence"].lag_s == pytest.approx(1.5)
+
+
+def test_of_equally_good_lags_the_smallest_is_told(tmp_path: Path) -> None:
+    """A curve of a period of four seconds, a second late: not three seconds early, or five late."""
+    wave = 0.5 * np.sin(T * np.pi / 2)
+    a = read_session(record(tmp_path / "a.jsonl", T, wave))
+    b = read_session(record(tmp_path / "b.jsonl", T, 0.5 * np.sin((T - 1.0) * np.pi / 2)))
+    for first, second, lag in ((a, b, 1.0), (b, a, -1.0), (a, a, 0.0)):
+        assert compare(first, second)["valence"].lag_s == pytest.approx(lag)
+
+
+def test_three_moments_are_enough_and_two_are_not(tmp_path: Path) -> None:
+    """Below three there is no correlation to speak of."""
+    three = read_session(record(tmp_path / "a.jsonl", T[:3], curve(T[:3])))
+    assert compare(three, three)["arousal"].n == 3
+    two = read_session(record(tmp_path / "b.jsonl", T[:2], curve(T[:2])))
+    with pytest.raises(SessionFileError, match="2 moments in common"):
+        compare(three, two)

@@ -126,19 +126,32 @@ def test_several_sessions_are_told_apart(tmp_path: Path, monkeypatch: pytest.Mon
     assert "gap" not in texts
 
 
-def test_names_in_any_script_are_no_failure(tmp_path: Path) -> None:
-    """Letters that the font lacks, control characters and long names are drawn somehow."""
+def test_names_in_any_script_are_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Letters that the font lacks stay letters, control characters are blanks, long names short."""
     names = ("夜に駆ける", "a\x00\nb", "x" * 300, "")
-    draw([session(name, seconds=5.0) for name in names], tmp_path / "out.svg")
-    draw([session(names[0], seconds=5.0)], tmp_path / "one.svg")
+    sessions = [session(name, seconds=5.0) for name in names]
+    texts = drawn(tmp_path, *sessions, monkeypatch=monkeypatch)
+    for text in ("夜に駆ける", "a  b", f"{'x' * 40}…{'x' * 19}", sessions[-1].path.stem):
+        assert text in texts
+    assert "夜に駆ける" in drawn(tmp_path, sessions[0], monkeypatch=monkeypatch)
 
 
-def test_a_session_of_silence_alone_can_be_drawn(tmp_path: Path) -> None:
-    """Nothing judged: an empty plane, and the silence shaded."""
-    draw([session(silent=(0.0, 99.0))], tmp_path / "out.png")
-    draw([session(silent=(0.0, 99.0), gaps=()), session()], tmp_path / "both.png")
+def test_a_session_of_silence_alone_can_be_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing judged: a plane without a way, and the silence shaded; one estimate is a point."""
+    nothing = session(silent=(0.0, 99.0))
+    texts = drawn(tmp_path, nothing, monkeypatch=monkeypatch)
+    assert {"silence", "HAPPY"} <= set(texts)
+    assert not {"begin", "end"} & set(texts)
+    both = drawn(tmp_path, nothing, session("two.flac"), monkeypatch=monkeypatch)
+    assert {"silence", "two.flac"} <= set(both)
     one = Recording(Path("a.jsonl"), None, (estimate(3.0),), (), None)
-    draw([one], tmp_path / "one.png")
+    texts = drawn(tmp_path, one, monkeypatch=monkeypatch)
+    assert {"begin", "end", "a"} <= set(texts)
+    assert "silence" not in texts
 
 
 def test_what_cannot_be_written_is_said_in_one_sentence(tmp_path: Path) -> None:

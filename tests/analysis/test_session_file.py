@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from scripted_session import estimate, silence, start
 
-from streamer.analysis.recorded import read_session
+from streamer.analysis.recorded import read_events, read_session, read_sessions
 from streamer.errors import SessionFileError
-from streamer.events import End, Gap, to_json
+from streamer.events import End, Gap, Notice, to_json
 
 EVENTS = [
     start("songs/Für Elise.flac"),
@@ -74,11 +74,14 @@ def test_what_is_not_known_is_passed_over(tmp_path: Path) -> None:
         ('{"type":"start"', "line 1, is no line of a session"),
         ("valence,arousal\n0.1,0.2\n", "line 1, is no line of a session"),
         ("[1, 2]\n{}\n", "line 1, is no line of a session: not a JSON object"),
-        ('{"type":"emotion","t":1}\n\n', "a field of the 'emotion' line is missing"),
+        ('{"type":"emotion","t":1}\n\n', "the 'emotion' line lacks the field 'valence'"),
         ('{"type":"start","schema":7}\n', "schema 7, while this version reads 1"),
-        (to_json(estimate(1.0)).replace("0.3", '"loud"') + "\n", "'loud' stands where a number"),
-        (to_json(estimate(1.0)).replace("0.3", "NaN") + "\n", "nan stands where a number"),
-        (to_json(estimate(1.0)).replace("0.3", "null") + "\n", "None stands where a number"),
+        (
+            to_json(estimate(1.0)).replace("0.3", '"loud"') + "\n",
+            "the 'emotion' line: valence must be of type number, not \"loud\"",
+        ),
+        (to_json(estimate(1.0)).replace("0.3", "NaN") + "\n", "NaN stands where a number"),
+        (to_json(estimate(1.0)).replace("-0.2", "null") + "\n", "must be of type number, not null"),
     ],
 )
 def test_another_file_is_refused_in_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
@@ -96,6 +99,48 @@ def test_a_file_that_is_not_there_and_a_folder_are_refused(tmp_path: Path) -> No
         read_session(tmp_path / "nothing.jsonl")
     with pytest.raises(SessionFileError, match="Is a directory"):
         read_session(tmp_path)
+
+
+def test_sessions_joined_in_one_file_are_all_there(tmp_path: Path) -> None:
+    """What ``>>`` wrote are several sessions; events of the first alone come with a notice."""
+    broken = [to_json(start("b.wav")), to_json(estimate(0.5))]  # without its end
+    later = [to_json(start("c.wav")), *lines()[1:]]
+    path = written(tmp_path / "a.jsonl", "\n".join(lines() + broken + later) + "\n")
+    sessions = read_sessions(path)
+    assert [session.name for session in sessions] == ["Für Elise.flac", "b.wav", "c.wav"]
+    assert [len(session.estimates) for session in sessions] == [2, 1, 2]
+    assert [session.end is None for session in sessions] == [False, True, False]
+    assert read_session(path) == sessions[0]
+    events = list(read_events(path))
+    assert [to_json(event) for event in events[:-2]] == lines()[:-1]
+    assert isinstance(events[-2], Notice)
+    assert "holds another session after this one: only the first is shown" in events[-2].message
+    assert events[-1] == EVENTS[-1]
+    # The same session twice is two, although their start lines are one.
+    twice = written(tmp_path / "b.jsonl", ("\n".join(lines()) + "\n") * 2)
+    assert [len(session.estimates) for session in read_sessions(twice)] == [2, 2]
+
+
+def test_files_of_one_session_joined_again_are_that_session(tmp_path: Path) -> None:
+    """What ``--rotate`` cut and ``cat`` joined is one session, its end that of the whole."""
+    parts = [
+        [*lines()[:3], to_json(End(0.6, 1, 16, 1, 4410, None))],
+        [lines()[0], lines()[3], to_json(End(1.0, 1, 15, 0, 0, 0.02))],
+    ]
+    path = written(tmp_path / "a.jsonl", "\n".join([*parts[0], *parts[1]]) + "\n")
+    (session,) = read_sessions(path)
+    assert session.end == EVENTS[-1]
+    assert [to_json(event) for event in read_events(path)] == lines()
+
+
+def test_an_endless_line_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    """A line of megabytes is no line of a session, and takes no memory of its size."""
+    path = tmp_path / "a.jsonl"
+    with path.open("wb") as file:
+        file.write(lines()[0].encode() + b"\n")
+        file.truncate(1 << 30)
+    with pytest.raises(SessionFileError, match="line 2, is no line of a session: longer than"):
+        read_session(path)
 
 
 def test_sixteen_bit_text_is_named_as_such(tmp_path: Path) -> None:

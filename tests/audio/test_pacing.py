@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from streamer.audio.pacing import Paced, SystemClock
+from streamer.audio import pacing
+from streamer.audio.pacing import Paced, StoppableClock, SystemClock
 from streamer.audio.source import Lost, Piece, Remark, SourceInfo
 
 RATE = 1_000
@@ -129,3 +131,47 @@ def test_the_system_clock_moves_on() -> None:
     before = clock.now()
     clock.sleep(0.001)
     assert clock.now() >= before + 0.001
+
+
+@pytest.fixture
+def computer(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """The computer's clock, as the module sees it: a sleep takes a hair longer than asked for."""
+    fake = FakeClock()
+
+    def sleep(seconds: float) -> None:
+        fake.sleep(seconds + 1e-6)
+
+    monkeypatch.setattr(pacing, "time", SimpleNamespace(monotonic=fake.now, sleep=sleep))
+    return fake
+
+
+def test_the_time_of_a_stop_is_left_out(computer: FakeClock) -> None:
+    """A process that was stopped for an hour goes on where it was: nothing is rushed through."""
+    clock = StoppableClock()
+    came = []
+    for number, _ in enumerate(Paced(Given([SIGNAL]), 1.0, clock).pieces()):
+        came.append(computer.now())
+        if number == 9:
+            computer.time += 3600.0
+            clock.went_on()
+    steps = np.diff(came)
+    assert len(steps) == 49
+    assert steps[9] == pytest.approx(3600.02, abs=1e-4)
+    np.testing.assert_allclose(np.delete(steps, 9), 0.02, atol=1e-4)
+
+
+def test_a_stop_in_a_long_wait_costs_a_moment_of_it(computer: FakeClock) -> None:
+    """A wait goes on by what was left of it, to a tenth of a second."""
+    stops = [1000.0]
+    clock = StoppableClock()
+    sleep = pacing.time.sleep
+
+    def stopped(seconds: float) -> None:
+        sleep(seconds)
+        if computer.now() > 105.0 and stops:
+            computer.time += stops.pop()
+            clock.went_on()
+
+    pacing.time.sleep = stopped
+    clock.sleep(60.0)
+    assert computer.now() == pytest.approx(100 + 60 + 1000, abs=0.2)

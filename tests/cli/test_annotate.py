@@ -118,7 +118,7 @@ def until_the_workers_ended(run: subprocess.Popen[str], pipe: Path) -> str:
         (["songs", "-o", "nowhere/t.csv"], 1, "nowhere/t.csv.partial.jsonl cannot be written"),
         (["songs", "-o", "t.csv", "--model", "none"], 1, "there is no model 'none'"),
         (["empty", "-o", "t.csv"], 2, "there is no sound file in empty"),
-        (["t.csv", "songs", "-o", "t.csv"], 2, "t.csv is one of the files to be read"),
+        (["t.csv", "songs", "-o", "t.csv"], 2, "t.csv is the file to be read"),
         (["songs", "-o", "t.csv", "--jobs", "2", "--scheduler", "tcp://x"], 2, "--jobs is for"),
     ],
 )

@@ -221,15 +221,15 @@ def test_start_at_begins_there(replay: Any, song: Path) -> None:
     assert lines[-1]["t"] == 6.0
     stretch = replay(song, "--start-at", "2.3", "--duration", "1.5")
     assert [line["t"] for line in emotions(stretch)] == [2.5, 3.0, 3.5]
-    assert emotions(stretch) == emotions(lines)[:3]
+    assert agree(emotions(stretch), emotions(lines)[:3])
     assert stretch[-1]["t"] == pytest.approx(3.8)
 
 
 def test_a_file_gets_the_lines_as_well(replay: Any, song: Path, tmp_path: Path) -> None:
-    """``--jsonl`` writes the very bytes that standard output gets, over an older file too."""
+    """``--jsonl`` writes the very bytes that standard output gets, in place of an older file."""
     copy = tmp_path / "copy.jsonl"
     copy.write_text("old " * 10_000)
-    lines = replay(song, "--jsonl", copy)
+    lines = replay(song, "--jsonl", copy, "--overwrite")
     assert valid_lines(copy.read_bytes()) == lines
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import io
 import re
 import sys
+import threading
 from collections.abc import Callable
 
 import pytest
 from rich.console import Console
-from scripted_session import HOP_S, Script, start
+from scripted_session import HOP_S, Script, estimate, start
 
 from streamer.bench.dashboard import dashboard_cost
+from streamer.dashboard.closing import closing
 from streamer.dashboard.live import Dashboard
 from streamer.dashboard.look import Look
 from streamer.dashboard.picture import render
+from streamer.events import Gap, Notice
 from streamer.sinks.history import History, Snapshot
 
 TOKEN = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])|([^\x1b])", re.DOTALL)
@@ -393,3 +397,79 @@ def test_what_others_say_meanwhile_is_kept_and_said_afterwards(
     after = terminal.getvalue().partition("\x1b[?1049l")[2]
     assert after == "disk full: tracking goes on\nunfinished\n"
     assert sys.stderr is terminal
+
+
+def test_an_exit_in_the_main_thread_is_not_swallowed() -> None:
+    """A program whose SIGTERM handler exits, while the first picture is drawn, does exit."""
+    desk = Desk()
+
+    def leave() -> Snapshot:
+        raise SystemExit(143)
+
+    desk.history.snapshot = leave  # type: ignore[method-assign]
+    with pytest.raises(SystemExit) as left, desk.dashboard:
+        raise AssertionError("it went on")
+    assert left.value.code == 143
+    desk.shown()
+    assert desk.screen.modes[-2:] == ["?25h", "?1049l"]
+
+
+def test_the_refresh_thread_has_ended_with_the_dashboard() -> None:
+    """It holds the session and its resampler, which must be gone before Python ends."""
+    desk = Desk()
+    desk.dashboard.live.auto_refresh = True
+    before = set(threading.enumerate())
+    with desk.dashboard:
+        (thread,) = set(threading.enumerate()) - before
+    assert not thread.is_alive()
+
+
+def test_a_terminal_that_takes_no_more_for_a_moment_is_drawn_anew() -> None:
+    """In non-blocking mode a write may fail half-way: the next picture is whole again."""
+    desk = Desk()
+    failures = [BlockingIOError(11, "try again")]
+    write = desk.file.write
+
+    def full(text: str) -> int:
+        if failures and "arousal" in text:
+            raise failures.pop()
+        return write(text)
+
+    with desk.dashboard:
+        desk.script.advance(5.0)
+        desk.file.write = full  # type: ignore[method-assign]
+        desk.dashboard.live._healed = -100.0  # all lines are written again
+        desk.turn(5.0)
+        assert not failures
+        desk.turn(5.0)
+        assert desk.shown() == expected(desk)
+    assert desk.dashboard.live.failure is None
+
+
+@pytest.mark.parametrize("size", [(100, 30), (70, 20), (40, 10), (60, 4)])
+def test_no_text_of_others_steers_the_terminal(size: tuple[int, int]) -> None:
+    """Whatever a recorded session's names hold, no control character of theirs is written."""
+    evil = "\x1b]0;PWNED\x07\x9b2J\u202e\n"
+    desk = Desk(size)
+    desk.history.write(
+        dataclasses.replace(
+            start(evil),
+            model=evil,
+            version=evil,
+            time=evil,
+            source={"kind": evil, "name": evil, "rate": 44_100, "channels": 2, "duration_s": 9.0},
+        )
+    )
+    judged = dataclasses.replace(estimate(0.5), mood=evil, quadrant=evil)
+    for event in (judged, Gap(0.6, 0.1, 100, False, evil), Notice(0.7, evil), judged):
+        desk.history.write(event)
+        desk.dashboard.live.refresh()
+    with desk.dashboard:
+        desk.turn()
+    desk.console.print(closing(desk.history.summary(), size[0]))
+    written = desk.file.getvalue()
+    assert "\x07" not in written
+    assert "\x9b" not in written
+    assert "\u202e" not in written
+    assert "\x1b]" not in written
+    assert "PWNED" in written or size[1] == 4

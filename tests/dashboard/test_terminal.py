@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
 import termios
+import time
 from pathlib import Path
 
 import pexpect
@@ -46,28 +48,71 @@ def leave(child: pexpect.spawn) -> bytes:
     return bytes(child.before)
 
 
-@pytest.mark.parametrize(("way", "code"), [("ctrl-c", 130), ("term", 143), ("q", 0), ("fail", 1)])
-def test_the_terminal_is_restored_whatever_happens(way: str, code: int, tmp_path: Path) -> None:
-    """Cursor, screen and echo come back after Ctrl-C, SIGTERM, the key q and an exception."""
-    output = tmp_path / "out.jsonl"
-    child = spawn("skip", "5", *(["fail"] if way == "fail" else []), output=output)
+def restored(rest: bytes) -> bytes:
+    """What was written after the screen from before had come back, the cursor with it."""
+    assert b"\x1b[?25h" in rest, "the cursor"
+    assert rest.rfind(b"\x1b[?25h") > rest.rfind(b"\x1b[?25l")
+    after = rest[rest.index(b"\x1b[?1049l") :]
+    assert b"heard with" in after, "the summary stays"
+    return after
+
+
+def test_the_terminal_is_restored_after_an_exception(tmp_path: Path) -> None:
+    """Cursor, screen and echo come back where a program with a dashboard breaks."""
+    child = spawn("skip", "5", "fail", output=tmp_path / "out.jsonl")
     child.expect_exact(b"\x1b[?1049h")
     child.expect_exact(b"arousal")
     assert not echo(child.child_fd)
-    if way == "term":
-        child.kill(signal.SIGTERM)
-    elif way != "fail":
-        child.send("q" if way == "q" else "\x03")
-    rest = leave(child)
-    assert b"\x1b[?25h" in rest, "the cursor"
-    assert b"\x1b[?1049l" in rest, "the screen from before"
-    after = rest[rest.index(b"\x1b[?1049l") :]
-    assert b"heard with" in after, "the summary stays"
-    assert child.exitstatus == code
-    if way == "fail":
-        assert b"on purpose" in after
-    for line in output.read_text("utf-8").splitlines():
-        assert json.loads(line)["type"] == "emotion"
+    assert b"on purpose" in restored(leave(child))
+    assert child.exitstatus == 1
+
+
+WAYS = {
+    "ctrl-c": (130, [b"\x03"]),
+    "q": (0, [b"q"]),
+    "term": (143, [signal.SIGTERM]),
+    "hangup": (129, [signal.SIGHUP]),
+    "term twice": (143, [signal.SIGTERM, signal.SIGTERM]),
+    "ctrl-c twice": (130, [signal.SIGINT, 0.03, signal.SIGINT]),
+    "term, then ctrl-c": (143, [signal.SIGTERM, 0.1, signal.SIGINT]),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_terminal_is_restored_whatever_happens(
+    way: str, tmp_path: Path, clip: Path, model_directory: Path
+) -> None:
+    """``replay`` ends in order: cursor, screen, echo, an ``end`` line and a whole summary.
+
+    A second signal within a second is the same wish: shells and wrappers repeat them.
+    """
+    code, wishes = WAYS[way]
+    record, summary = tmp_path / "rec.jsonl", tmp_path / "sum.json"
+    command = [sys.executable, "-m", "streamer", "replay", str(clip)]
+    options = ["--model", str(model_directory), "--jsonl", str(record), "--summary", str(summary)]
+    child = pexpect.spawn(
+        command[0],
+        [*command[1:], *options],
+        dimensions=(30, 100),
+        env={**os.environ, "TERM": "xterm-256color"},
+        timeout=PATIENCE_S,
+    )
+    child.expect_exact(b"\x1b[?1049h")
+    child.expect_exact(b"arousal")
+    assert not echo(child.child_fd)
+    for wish in wishes:
+        if isinstance(wish, bytes):
+            child.send(wish)
+        elif isinstance(wish, float):
+            time.sleep(wish)  # somebody's fingers: there is nothing to wait for
+        else:
+            child.kill(wish)
+    after = restored(leave(child))
+    assert b"leaked" not in after
+    assert b"Traceback" not in after
+    assert (child.exitstatus, child.signalstatus) == (code, None)
+    assert json.loads(record.read_text("utf-8").splitlines()[-1])["type"] == "end"
+    assert json.loads(summary.read_text("utf-8"))["type"] == "summary"
 
 
 def test_an_impatient_ctrl_c_restores_the_terminal_too() -> None:
@@ -94,6 +139,49 @@ def test_keys_restore_echo_and_line_mode() -> None:
         keys.close()
         assert termios.tcgetattr(theirs) == before
         assert keys.poll() == ""
+        keys.close()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+SEQUENCES = {
+    "F2": b"\x1bOQ",
+    "F3": b"\x1bOR",
+    "F4": b"\x1bOS",
+    "shift F3": b"\x1bO2R",
+    "F3 with a modifier": b"\x1b[1;2R",
+    "F3 of the Linux console": b"\x1b[[C",
+    "F5": b"\x1b[15~",
+    "up": b"\x1b[A",
+    "alt q": b"\x1bq",
+    "a colour that was asked for": b"\x1b]11;rgb:1e1e/2222/ffff\x1b\\",
+    "the same, ended by BEL": b"\x1b]11;rgb:1e1e/2222/ffff\x07",
+    "a terminal's name": b"\x1bP>|xterm(q r)\x1b\\",
+    "where the cursor is": b"\x1b[12;40R",
+}
+
+
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_a_letter_in_a_sequence_is_no_key(name: str) -> None:
+    """Function keys and a terminal's answers hold q and r; whole or torn, none is typed."""
+    sequence = SEQUENCES[name]
+    ours, theirs = pty.openpty()
+    try:
+        keys = Keys(theirs)
+        for cut in {0, 1, len(sequence) // 2, len(sequence) - 1}:
+            for piece in (sequence[:cut], sequence[cut:] + b"x"):
+                if piece:
+                    os.write(ours, piece)
+                    select.select([theirs], [], [], 5)
+                    typed = keys.poll()
+            assert typed == "x", f"cut at {cut}"
+        os.write(ours, b"\x1b")  # Escape itself: nothing follows
+        select.select([theirs], [], [], 5)
+        assert keys.poll() == keys.poll() == ""
+        os.write(ours, b"q")
+        select.select([theirs], [], [], 5)
+        assert keys.poll() == "q"
         keys.close()
     finally:
         os.close(ours)

@@ -132,13 +132,18 @@ def test_a_dispatcher_gets_the_values(listener: socket.socket) -> None:
 
 
 def test_nobody_listening_does_no_harm() -> None:
-    """Messages to a port where nobody listens are sent and forgotten."""
+    """Messages to a port where nobody listens are forgotten; who comes later gets the next."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
         gone.bind(("127.0.0.1", 0))
         port = gone.getsockname()[1]
     sink = Osc("127.0.0.1", port)
     for _ in range(20):
         sink.write(SPOKEN)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as late:
+        late.bind(("127.0.0.1", port))
+        late.settimeout(10)
+        sink.write(SPOKEN)
+        assert late.recv(4096).startswith(b"/emotion/")
     sink.close()
 
 

@@ -23,7 +23,9 @@ class Lamp:
         if event.message == "break":
             raise KeyError("lamp 7")
         if event.message == "gone":
-            raise BrokenPipeError
+            raise BrokenPipeError(32, "Broken pipe")
+        if event.message == "leave":
+            raise SystemExit(3)
         self.events.append(event)
     def close(self):
         self.closed = True
@@ -104,9 +106,11 @@ def test_a_plugin_may_say_it_itself(installed: None) -> None:
 
 
 def test_a_failure_while_running_is_an_output_error(installed: None) -> None:
-    """Whatever a sink raises later becomes an ``OutputError``; a reader that went away passes."""
+    """Whatever a sink raises later becomes an ``OutputError``, its own peer's going away too."""
     sink = plugins.open_sink("lamp")
     with pytest.raises(OutputError, match=r"the sink 'lamp' .* failed: KeyError: 'lamp 7'"):
         sink.write(Notice(0.0, "break"))
-    with pytest.raises(BrokenPipeError):
+    with pytest.raises(OutputError, match=r"failed: BrokenPipeError: \[Errno 32\] Broken pipe"):
         sink.write(Notice(0.0, "gone"))
+    with pytest.raises(OutputError, match=r"failed: SystemExit: 3"):
+        sink.write(Notice(0.0, "leave"))

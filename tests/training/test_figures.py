@@ -175,7 +175,7 @@ def test_the_form_of_the_metrics(rows: list[Row], tmp_path: Path) -> None:
 
 def test_the_shipped_metrics_are_valid() -> None:
     """Every model in the package or the checkout has metrics of this form, with five folds."""
-    from streamer.network.model import list_models
+    from streamer.network.names import list_models
 
     for path in list_models().values():
         record = json.loads((path / "metrics.json").read_text(encoding="utf-8"))

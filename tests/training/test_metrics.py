@@ -142,6 +142,20 @@ def test_the_interval_of_a_mean() -> None:
     assert bootstrap(lambda index: float(values[index].mean()), 400) == (low, high)
 
 
+def test_the_interval_leaves_a_fortieth_on_either_side() -> None:
+    """Of the draws' own values, 2.5 % lie below it and 2.5 % above, whatever their distribution."""
+    drawn: list[float] = []
+
+    def skewed(index: np.ndarray) -> float:
+        drawn.append(float(np.exp(np.mean(index) / 10)))
+        return drawn[-1]
+
+    low, high = bootstrap(skewed, 50, draws=4000)
+    assert len(drawn) == 4000
+    assert np.mean(np.array(drawn) < low) == pytest.approx(0.025, abs=0.002)
+    assert np.mean(np.array(drawn) > high) == pytest.approx(0.025, abs=0.002)
+
+
 @pytest.mark.parametrize("wrong", [([], []), ([1.0], [1.0, 2.0]), ([[1.0]], [[1.0]])])
 def test_what_cannot_be_compared(wrong: tuple[list[float], list[float]]) -> None:
     """Empty, unequal and two-dimensional arrays are refused: no figure comes of nothing."""

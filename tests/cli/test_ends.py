@@ -1,0 +1,236 @@
+"""How sessions end: readers that go, streams closed or stalled, programs that are stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pexpect
+import pytest
+from line_schema import emotions, valid_lines
+
+from streamer.cli.main import main
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes, signals, terminals")
+
+PROGRAM = [sys.executable, "-m", "streamer"]
+
+
+@pytest.fixture
+def replay(clip: Path, model_directory: Path) -> list[str]:
+    """The command that replays the example clip with the small model."""
+    return [*PROGRAM, "replay", str(clip), "--model", str(model_directory)]
+
+
+def test_the_record_of_a_piped_session_has_its_end(replay: list[str], tmp_path: Path) -> None:
+    """``--jsonl rec | head -1``: the reader has enough, the record is whole, nobody complains."""
+    record = tmp_path / "rec.jsonl"
+    command = [*replay, "--speed", "20", "--jsonl", str(record)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        first = run.stdout.readline()
+        run.stdout.close()
+        assert run.stderr.read() == b""
+    assert run.returncode == 0
+    lines = valid_lines(record.read_bytes())
+    assert json.loads(first) == lines[0]
+    assert lines[-1]["estimates"] == len(emotions(lines))
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_standard_stream_costs_nothing(
+    replay: list[str], tmp_path: Path, closed: str
+) -> None:
+    """Without standard input, output or error (as some launchers leave it) all is recorded.
+
+    Nothing else gets into the record: the free descriptor is not the next file's.
+    """
+    record = tmp_path / "rec.jsonl"
+    command = [*replay, "--speed", "max", "--duration", "5", "--jsonl", str(record)]
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"exec {shlex.join(command)} {closed}"],
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert done.stderr == b""
+    lines = valid_lines(record.read_bytes())
+    assert len(emotions(lines)) == 10
+    assert bool(done.stdout) == (">&-" not in closed.replace("2>&-", ""))
+
+
+def test_raw_sound_from_a_closed_input_is_one_sentence() -> None:
+    """There is nothing to read, and that is said."""
+    raw = "replay - --rate 8000 --channels 1 --format s16le"
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"exec {shlex.join(PROGRAM)} {raw} <&-"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == "streamer: standard input is closed: send raw PCM to it\n"
+    assert done.stdout == ""
+
+
+def test_nobody_reads_what_is_said(clip: Path, model_directory: Path, tmp_path: Path) -> None:
+    """A broken standard error ends no session: the lines and the record go on to their end."""
+    broken, record = tmp_path / "broken.flac", tmp_path / "rec.jsonl"
+    broken.write_bytes(clip.read_bytes()[:1_500_000])  # there will be something to say
+    reader, writer = os.pipe()
+    os.close(reader)
+    options = ["--model", str(model_directory), "--speed", "max", "--jsonl", str(record)]
+    done = subprocess.run(
+        [*PROGRAM, "replay", str(broken), *options],
+        stdout=subprocess.PIPE,
+        stderr=writer,
+        check=False,
+    )
+    os.close(writer)
+    assert done.returncode == 0
+    assert valid_lines(record.read_bytes()) == valid_lines(done.stdout)
+
+
+def installed_lamp(folder: Path, port: int) -> None:
+    """A package with a sink that sends to a TCP port, as pip would leave it."""
+    (folder / "tcp_lamp.py").write_text(
+        "import socket\n"
+        "class Lamp:\n"
+        "    def __init__(self, argument):\n"
+        f"        self.line = socket.create_connection(('127.0.0.1', {port}))\n"
+        "    def write(self, event): self.line.sendall(b'x' * 100_000)\n"
+        "    def close(self): self.line.close()\n"
+    )
+    metadata = folder / "tcp_lamp-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: tcp-lamp\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[streamer.sinks]\nlamp = tcp_lamp:Lamp\n")
+
+
+def test_a_lamp_that_is_switched_off_is_one_sentence(
+    clip: Path,
+    model_directory: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    """A sink's own peer goes away (a broken pipe, a reset): one sentence, and all else goes on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)
+
+        def leave() -> None:
+            line, _ = server.accept()
+            line.recv(10)
+            line.close()
+
+        lamp = threading.Thread(target=leave)
+        lamp.start()
+        installed_lamp(tmp_path, server.getsockname()[1])
+        monkeypatch.syspath_prepend(str(tmp_path))
+        options = ["--model", str(model_directory), "--speed", "max", "--duration", "20"]
+        code = main(["replay", str(clip), *options, "--sink", "lamp"])
+        lamp.join()
+    said = capfdbinary.readouterr()
+    assert code == 1
+    assert len(emotions(valid_lines(said.out))) == 40
+    (sentence,) = said.err.decode().splitlines()
+    assert sentence.startswith("streamer: the sink 'lamp' of the package tcp-lamp failed: ")
+    assert sentence.endswith("; tracking goes on without it")
+
+
+def terminal(command: list[str], **options: Any) -> pexpect.spawn:
+    return pexpect.spawn(
+        "/bin/sh",
+        ["-c", f"exec {shlex.join(command)} {options.pop('redirect', '')}"],
+        dimensions=(30, 100),
+        env={**os.environ, "TERM": "xterm-256color"},
+        timeout=30,
+        **options,
+    )
+
+
+def test_q_ends_a_session_whose_input_stalls(
+    clip: Path, model_directory: Path, tmp_path: Path
+) -> None:
+    """The player is paused and sends nothing: the key is obeyed all the same, with an ``end``."""
+    pipe, out = tmp_path / "pipe", tmp_path / "out.jsonl"
+    os.mkfifo(pipe)
+    raw = ["replay", "-", "--rate", "8000", "--channels", "1", "--format", "s16le"]
+    command = [*PROGRAM, *raw, "--model", str(model_directory)]
+    child = terminal(command, redirect=f"< {shlex.quote(str(pipe))} > {shlex.quote(str(out))}")
+    with pipe.open("wb") as player:
+        player.write(bytes(2 * 8_000))
+        player.flush()
+        child.expect_exact(b"0:01")
+        child.send("q")
+        child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+    assert valid_lines(out.read_bytes())[-1]["t"] == 1.0
+
+
+def test_q_ends_a_long_wait_of_a_recorded_session(tmp_path: Path) -> None:
+    """A recording in which nothing happens for an hour is left at once."""
+    from scripted_session import estimate, start
+
+    from streamer.events import to_json
+
+    path, out = tmp_path / "rec.jsonl", tmp_path / "out.jsonl"
+    events = [start(), estimate(0.5), estimate(3600.0)]
+    path.write_text("".join(to_json(event) + "\n" for event in events))
+    command = [*PROGRAM, "replay", "--from", str(path)]
+    child = terminal(command, redirect=f"> {shlex.quote(str(out))}")
+    child.expect_exact(b"arousal")
+    while out.read_bytes().count(b"\n") < 2:
+        child.expect_exact(b"\x1b")
+    child.send("q")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+    assert valid_lines(out.read_bytes())[-1]["t"] == 0.5
+
+
+@pytest.mark.parametrize("redirected", [True, False], ids=["piped", "dashboard"])
+def test_a_stopped_replay_goes_on_where_it_was(
+    replay: list[str], tmp_path: Path, redirected: bool
+) -> None:
+    """Ctrl-Z, a pause, and ``fg``: what was missed is not rushed through."""
+    out = tmp_path / "out.jsonl"
+    command = [*replay, "--no-dashboard"] if redirected else replay
+    child = terminal(command, redirect=f"> {shlex.quote(str(out))}")
+
+    def heard() -> float:
+        lines = out.read_bytes().splitlines() if out.exists() else []
+        return max([json.loads(line).get("t", 0.0) for line in lines[1:]], default=0.0)
+
+    def until(fact: Any) -> None:
+        deadline = time.monotonic() + 30
+        while not fact():
+            assert time.monotonic() < deadline
+            try:
+                child.read_nonblocking(1 << 16, timeout=0.05)
+            except pexpect.TIMEOUT:
+                continue
+
+    until(lambda: heard() >= 1.0)
+    os.kill(child.pid, 19)  # SIGSTOP, which nobody can handle
+    stopped, before = time.monotonic(), heard()
+    time.sleep(4)
+    paused = time.monotonic() - stopped
+    os.kill(child.pid, 18)
+    until(lambda: heard() > before)
+    seen = heard()
+    assert seen < before + paused - 1.0, "it rushed through the pause"
+    child.send("\x03")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 130
