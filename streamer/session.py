@@ -315,10 +315,12 @@ class Session(Loop):
                 yield from self._take(piece)
 
     def _take(self, piece: Samples | Skipped) -> Iterator[Event]:
+        if self._left() <= 0:
+            return
         if isinstance(piece, Skipped):
             yield self._skip(piece)
         else:
-            yield from self._hear(piece[: max(0, self._left())])
+            yield from self._hear(piece[: self._left()])
 
     def _release(self) -> None:
         self._source.close()
@@ -352,9 +354,12 @@ class Session(Loop):
         yield from due
 
     def _skip(self, piece: Skipped) -> Event:
-        lost = piece.lost
+        lost, samples = piece.lost, piece.samples
+        if samples > (left := self._left()):  # it goes on beyond the duration
+            lost = dataclasses.replace(lost, samples=round(lost.samples * left / samples))
+            samples = left
         seconds = lost.samples / self._source.info.sample_rate
-        self._tracker.skip(piece.samples)
+        self._tracker.skip(samples)
         return self._write(Gap(piece.t_s, seconds, lost.samples, lost.estimated, lost.cause))
 
     def _captured(self, estimate: Estimate) -> float | None:

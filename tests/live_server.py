@@ -101,6 +101,23 @@ class Server:
             self._daemon.wait()
             self._daemon = None
 
+    def pactl(self, *words: str) -> str:
+        """What the daemon answers."""
+        done = subprocess.run(
+            ["pactl", *words],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+        return done.stdout
+
+    def play_raw(self, sink: str, channels: int, path: Path) -> subprocess.Popen[str]:
+        """Begin to play floats at 44.1 kHz into a sink, its channels by number."""
+        form = ["--raw", "--format=float32le", "--rate=44100", "--no-remap", "--no-remix"]
+        return self._run(["paplay", f"--device={sink}", *form, f"--channels={channels}", str(path)])
+
     def play(self, path: Path) -> subprocess.Popen[str]:
         """Begin to play a file into the sink."""
         return self._run(["paplay", str(path)])

@@ -73,7 +73,7 @@ class Resampled:
             elif isinstance(piece, Lost):
                 yield from self._lose(piece)
             else:
-                for part in split_valid(piece):
+                for part in split_valid(piece, self._sliver):
                     if isinstance(part, Lost):
                         yield from self._lose(part)
                     elif self._loss is None:

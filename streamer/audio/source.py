@@ -208,12 +208,13 @@ LIMIT = np.float32(8.0)
 CAUSE = "invalid samples"
 
 
-def split_valid(block: Samples) -> Iterator[Samples | Lost]:
+def split_valid(block: Samples, least: int = 1) -> Iterator[Samples | Lost]:
     """Cut a block of shape (samples,) at its runs of invalid samples.
 
-    A run of NaN, infinite or beyond ±8 becomes ``Lost(length, "invalid samples")``; what lies
-    between is yielded as views, in order, so that the lengths add up to the block's. A block that
-    is valid throughout is yielded itself; an empty block yields nothing.
+    A run of NaN, infinite or beyond ±8 becomes ``Lost(length, "invalid samples")``, and so does a
+    valid run of fewer than ``least`` samples between two of them; what lies between is yielded as
+    views, in order, so that the lengths add up to the block's. A block that is valid throughout is
+    yielded itself; an empty block yields nothing.
     """
     if block.size == 0:
         return
@@ -222,10 +223,18 @@ def split_valid(block: Samples) -> Iterator[Samples | Lost]:
         yield block
         return
     valid = np.abs(block) <= LIMIT
-    edges = np.flatnonzero(valid[1:] != valid[:-1]) + 1
-    bounds = [0, *edges.tolist(), block.size]
+    bounds = _bounds(valid)
+    slivers = np.flatnonzero(np.diff(bounds) < least)
+    for run in slivers[(slivers > 0) & (slivers < len(bounds) - 2)].tolist():
+        valid[bounds[run] : bounds[run + 1]] = False
+    bounds = _bounds(valid) if slivers.size else bounds
     for begin, end in pairwise(bounds):
         if valid[begin]:
             yield block[begin:end]
         else:
             yield Lost(end - begin, CAUSE)
+
+
+def _bounds(valid: NDArray[np.bool_]) -> list[int]:
+    """Where runs of equal values begin and end."""
+    return [0, *(np.flatnonzero(valid[1:] != valid[:-1]) + 1).tolist(), valid.size]

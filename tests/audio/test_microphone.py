@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
@@ -13,8 +14,9 @@ from streamer import EmotionTracker, Event, Gap, Model, Session
 from streamer.audio import link
 from streamer.audio.microphone import MicrophoneSource
 from streamer.audio.ring import OVERRUN, Block
-from streamer.audio.source import Lost, Piece, Remark
+from streamer.audio.source import Lost, Piece, Remark, SourceInfo
 from streamer.errors import AudioError, DeviceError
+from streamer.session import Stopped
 
 RATE, SIZE = 48_000, 960
 STEP = SIZE / RATE
@@ -607,3 +609,37 @@ def test_a_word_of_the_capture_is_passed_on() -> None:
     )
     assert remarks(list(microphone.pieces())) == ["USB Mic: channel 2 is heard alone"]
     assert world.requests == [{"device": "USB", "rate": None, "channels": [3, 4]}]
+
+
+class Broken:
+    """A source of a second of sound, then of what is none, until it is interrupted."""
+
+    def __init__(self, blocks: int) -> None:
+        self.info = SourceInfo("stdin", "broken", RATE, 1)
+        self._blocks = blocks
+
+    def pieces(self) -> Iterator[Piece]:
+        yield np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32)
+        for _ in range(self._blocks):
+            yield np.full(RATE // 10, np.nan, np.float32)
+        raise Stopped
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+@pytest.mark.parametrize(
+    ("blocks", "duration_s", "t"), [(53, math.inf, 6.3), (53, 3.0, 3.0), (53, 2.25, 2.25)]
+)
+def test_sound_that_breaks_is_told_at_once(
+    small_model: Model, blocks: int, duration_s: float, t: float
+) -> None:
+    """A run of NaN ends with the duration, or with Ctrl-C, and all of it up to there is lost."""
+    kept = Kept()
+    tracker = EmotionTracker(small_model)
+    end = Session(Broken(blocks), tracker, [kept], duration_s=duration_s).run()
+    assert end.t == pytest.approx(t, abs=1e-3)
+    assert end.lost_samples == pytest.approx((t - 1.0) * RATE, abs=1)
+    gaps = [event for event in kept.events if isinstance(event, Gap)]
+    assert sum(gap.samples for gap in gaps) == end.lost_samples
+    assert len(gaps) == end.gaps == math.ceil(t - 1.0)

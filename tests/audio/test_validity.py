@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,3 +46,14 @@ def test_a_valid_block_is_yielded_itself() -> None:
 def test_an_empty_block_yields_nothing() -> None:
     """No samples, no pieces."""
     assert list(split_valid(np.zeros(0, np.float32))) == []
+
+
+@pytest.mark.parametrize(("least", "kinds"), [(3, "slsls"), (4, "slsls"), (5, "sls")])
+def test_slivers_are_lost_with_what_is_around_them(least: int, kinds: str) -> None:
+    """Four good samples between two bad ones are sound, or too few of it; the edges stay."""
+    block = np.array([0.1, np.nan, 0.1, 0.1, 0.1, 0.1, np.inf, 0.1], np.float32)
+    pieces = list(split_valid(block, least))
+    assert "".join("l" if isinstance(piece, Lost) else "s" for piece in pieces) == kinds
+    assert len(block) == sum(
+        piece.samples if isinstance(piece, Lost) else len(piece) for piece in pieces
+    )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
 import signal
+import subprocess
 import time
 from datetime import datetime
 from pathlib import Path
@@ -49,6 +51,18 @@ def lines_until(stream: IO[str] | None, seconds: float) -> list[Line]:
         found.append(json.loads(line))
         if found[-1].get("t", 0.0) >= seconds:
             break
+    return found
+
+
+def lines_until_heard(stream: IO[str] | None) -> list[Line]:
+    """JSON lines up to the next estimate that is not silent, within a minute of sound."""
+    assert stream is not None
+    found: list[Line] = []
+    for line in stream:
+        found.append(json.loads(line))
+        if found[-1].get("silent") is False:
+            break
+        assert found[-1].get("t", 0.0) - found[0].get("t", 0.0) < 60.0, "nothing is heard"
     return found
 
 
@@ -353,3 +367,99 @@ def test_zeros_are_warned_of(server: Server, model_directory: Path) -> None:
         two["t"] - one["t"] == pytest.approx(0.5, abs=0.03)
         for one, two in itertools.pairwise(estimates)
     )
+
+
+def test_monitor_follows_the_default_output(
+    server: Server, song: Path, model_directory: Path
+) -> None:
+    """Headphones become the default while music plays: they are heard, and a gap tells the move."""
+    options = ["--model", str(model_directory), "--no-dashboard", "--interval", "0.25"]
+    live = server.streamer("live", "--device", "monitor", *options)
+    player = server.play(song)
+    lines = lines_until_heard(live.stdout)
+    headset = server.pactl("load-module", "module-null-sink", "sink_name=headset").strip()
+    server.pactl("set-default-sink", "headset")
+    player.kill()
+    server.environment["PULSE_SINK"] = "headset"
+    server.play(song)
+    # What came before the change may still be on its way: a gap parts it from what comes after.
+    while not of_type(lines, "gap"):
+        lines += lines_until(live.stdout, lines[-1]["t"] + 0.25)
+    lines += lines_until_heard(live.stdout)
+    # The headphones are unplugged while they are listened to.
+    server.pactl("unload-module", headset)
+    server.environment["PULSE_SINK"] = "music"
+    server.play(song)
+    while len(of_type(lines, "gap")) < 2:
+        lines += lines_until(live.stdout, lines[-1]["t"] + 0.25)
+    lines += lines_until_heard(live.stdout)
+    live.send_signal(signal.SIGINT)
+    lines += read_lines(live.stdout)
+    assert live.wait(30) == 130
+    # Where the machine is busy, the old monitor's silence is noticed before the change.
+    causes = {gap["cause"] for gap in of_type(lines, "gap")}
+    assert causes <= {"output changed", "device lost"}
+    assert live.stderr is not None
+    said = live.stderr.read()
+    assert "headset.monitor" in said
+    assert "music.monitor" in said
+
+
+@pytest.mark.parametrize(
+    ("channels", "silent"),
+    [([], False), (["--channels", "3,5"], False), (["--channels", "3"], True)],
+)
+def test_channels_without_a_place(
+    server: Server,
+    song: Path,
+    model_directory: Path,
+    tmp_path: Path,
+    *,
+    channels: list[str],
+    silent: bool,
+) -> None:
+    """Of eight channels aux0 to aux7 the fifth has the sound: it is found, or picked, or not."""
+    names = ",".join(f"aux{number}" for number in range(8))
+    layout = ["sink_name=studio", "channels=8", f"channel_map={names}", "rate=44100"]
+    server.pactl("load-module", "module-null-sink", *layout)
+    samples, _ = soundfile.read(song, dtype="float32", always_2d=True)
+    eight = np.zeros((len(samples), 8), "<f4")
+    eight[:, 4] = samples[:, 0]
+    raw = tmp_path / "eight.raw"
+    raw.write_bytes(eight.tobytes())
+    options = ["--model", str(model_directory), "--no-dashboard", "--duration", "60"]
+    live = server.streamer("live", "--device", "studio.monitor", *channels, *options)
+    lines = lines_until(live.stdout, 0.5)
+    assert lines[0]["source"]["channels"] == 8
+    player = server.play_raw("studio", 8, raw)
+    if silent:
+        assert player.wait(60) == 0
+    else:
+        lines += lines_until_heard(live.stdout)
+    live.send_signal(signal.SIGINT)
+    lines += read_lines(live.stdout)
+    assert all(line["silent"] for line in of_type(lines, "emotion")) is silent
+    assert live.stderr is not None
+    assert ("channel 5 is heard alone" in live.stderr.read()) is (not channels)
+
+
+def test_a_translated_desktop(server: Server, model_directory: Path, tmp_path: Path) -> None:
+    """Where ``pactl`` speaks German, two outputs are told apart all the same."""
+    locales = tmp_path / "locales"
+    locales.mkdir()
+    made = ["localedef", "-i", "de_DE", "-f", "UTF-8", str(locales / "de_DE.UTF-8")]
+    if shutil.which("localedef") is None or subprocess.run(made, check=False).returncode:
+        pytest.skip("the German locale cannot be made: apt install locales")
+    german = {"LOCPATH": str(locales), "LC_ALL": "de_DE.UTF-8", "LANGUAGE": "de"}
+    server.environment |= german
+    server.pactl("load-module", "module-null-sink", "sink_name=other")
+    server.pactl("set-default-sink", "music")
+    if "Default Sink" in server.pactl("info"):
+        pytest.skip("pactl has no German words here")
+    live = server.streamer(
+        *("live", "--device", "monitor", "--duration", "2", "--no-dashboard"),
+        *("--model", str(model_directory)),
+    )
+    lines = read_lines(live.stdout)
+    assert live.wait(30) == 0
+    assert lines[0]["source"]["name"] == "music.monitor"
