@@ -27,7 +27,7 @@ PITCH_CLASSES = 12
 #: MIDI's number of the A that is tuned to 440 Hz.
 _A4 = 69
 #: Windows whose spectra are worked on at a time: larger arrays leave the processor's cache.
-_AT_ONCE = 16
+_AT_ONCE = 32
 #: Added to a denominator, it is nothing beside any sound, and keeps silence at 0.
 _TINY = 1e-30
 

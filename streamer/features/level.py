@@ -60,8 +60,8 @@ class Loudness:
         if not len(frames):
             return np.empty(0), list(states)
         newest = frames[:, -self._newest :]
-        newest = newest - newest.mean(axis=1, keepdims=True)
         squares = np.einsum("ij,ij->i", newest, newest) / self._newest
+        squares -= np.square(newest.mean(axis=1))
         # Each stream's earlier powers, then its new ones.
         joined: list[NDArray[np.float64]] = []
         begin = 0

@@ -227,6 +227,8 @@ def test_the_command_measures_everything(model_directory: Path, tmp_path: Path) 
         "replay: first line",
         "resampling",
         "all at once",
+        "of which chroma",
+        "of which the music gate",
     ):
         assert measured[name] is not None
         assert measured[name] > 0
