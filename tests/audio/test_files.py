@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import struct
 import sys
 import threading
@@ -331,3 +332,14 @@ def test_a_named_pipe(tmp_path: Path) -> None:
     np.testing.assert_array_equal(samples, hear(FileSource(path))[0])
     assert len(samples) == RATE
     assert remarks == []
+
+
+def test_names_in_commands_to_copy_are_quoted(tmp_path: Path) -> None:
+    """A name with spaces and brackets is one word of the command that a sentence proposes."""
+    path = tmp_path / "my song (live).wav"
+    for content in (b"RIFF", b"Dear diary, today I heard a song."):
+        path.write_bytes(content)
+        with pytest.raises(AudioError) as caught:
+            FileSource(path)
+        command = str(caught.value).partition("ffmpeg ")[2]
+        assert shlex.split(command)[:2] == ["-i", str(path)]

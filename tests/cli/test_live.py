@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,11 @@ def test_the_devices(device: Path, capfdbinary: pytest.CaptureFixture[bytes]) ->
     assert head.split() == ["name", "channels", "Hz", "host", "API"]
     assert line.split() == ["*", "0", "Test", "tone", "2", "8000", "Fake"]
     assert b"--device monitor" in error
+    page, section = re.search(r'(docs/\w+\.md), "([^"]+)"', error.decode()).groups()  # type: ignore[union-attr]
+    manual = Path(__file__).parents[2] / page
+    if not manual.is_file():
+        pytest.skip("no checkout: the manual that the hint names is not here")
+    assert f"\n## {section}\n" in manual.read_text(encoding="utf-8")
 
 
 def test_no_devices(device: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
