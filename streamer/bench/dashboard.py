@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from streamer.dashboard.live import Dashboard
+from streamer.dashboard.dashboard import Dashboard
 from streamer.dashboard.refresh import RATE
 from streamer.sinks.history import History
 

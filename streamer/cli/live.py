@@ -10,7 +10,7 @@ import click
 
 from streamer.cli.completion import DEVICE
 from streamer.cli.main import FAILED
-from streamer.cli.options import Channels, Listener, Listening, Seconds, listening
+from streamer.cli.options import Channels, Seconds, SessionCommand, SessionOptions, session_options
 
 if TYPE_CHECKING:
     from streamer.audio.microphone import MicrophoneSource
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from streamer.audio.wav import WavTee
 
 
-@click.command(name="live", cls=Listener)
+@click.command(name="live", cls=SessionCommand)
 @click.option(
     "--device",
     type=DEVICE,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Keep what is heard in a WAV file, written as it comes.",
 )
-@listening
+@session_options
 def command(
     device: str | None,
     rate: int | None,
@@ -60,15 +60,15 @@ def command(
 
     Example: streamer live --device "USB" --duration 60 --wav heard.wav > heard.jsonl
     """
-    chosen = Listening(**options)
+    chosen = SessionOptions(**options)
     chosen.check_outputs(more=[wav])
 
     # What takes long to import comes after what can be refused.
-    from streamer.cli.listen import listen
+    from streamer.cli.session import run_session
 
     ear = Ear(device, rate, channels or (), duration, wav)
     stretch_s = math.inf if duration is None else duration
-    code = listen(ear.open, chosen, duration_s=stretch_s, timed=ear)
+    code = run_session(ear.open, chosen, duration_s=stretch_s, timed=ear)
     return code or (FAILED if ear.tee is not None and ear.tee.failed else 0)
 
 

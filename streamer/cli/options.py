@@ -237,7 +237,7 @@ class SinkOption(click.Option):
         return record[0], f"{record[1]}  [installed: {names}]"
 
 
-#: The groups of a listening command's help, by the options' names; what is in none comes first.
+#: The groups of the help of `live` and `replay`, by options' names; what is in none comes first.
 GROUPS = {
     "Judgement": ("model", "interval", "silence", "judge_everything", "reset_on_silence"),
     "Screen, lines and files": ("jsonl", "rotate", "summary", "overwrite", "dashboard", "quiet"),
@@ -245,7 +245,7 @@ GROUPS = {
 }
 
 
-class Listener(click.Command):
+class SessionCommand(click.Command):
     """A command that listens: its help shows the options in groups, on one screen."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -320,7 +320,7 @@ REACH = [
 
 
 @dataclass(frozen=True, slots=True)
-class Listening:
+class SessionOptions:
     """The options of every command that listens."""
 
     model: str | None
@@ -353,8 +353,8 @@ class Listening:
         check_outputs([single, self.summary, *more], inputs, overwrite=self.overwrite)
 
 
-def listening(command: Command) -> Command:
-    """Add the options of :class:`Listening` to a command."""
+def session_options(command: Command) -> Command:
+    """Add the options of :class:`SessionOptions` to a command."""
     options = [
         click.option(
             "--model",

@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
-from streamer.cli.options import Listening
+from streamer.cli.options import SessionOptions
 from streamer.cli.sentence import tell
 from streamer.errors import OutputError
 from streamer.events import Event, Notice
@@ -73,7 +73,7 @@ class Notices:
 
 
 @contextlib.contextmanager
-def outputs(options: Listening) -> Iterator[Outputs]:
+def outputs(options: SessionOptions) -> Iterator[Outputs]:
     """The sinks that ``options`` ask for, closed afterwards."""
     with contextlib.ExitStack() as stack:
         made = Outputs(stack)

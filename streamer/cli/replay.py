@@ -12,7 +12,14 @@ from click.core import ParameterSource
 
 from streamer.cli.completion import SAMPLE_FORMAT
 from streamer.cli.main import FAILED
-from streamer.cli.options import GROUPS, Listener, Listening, Seconds, Speed, listening
+from streamer.cli.options import (
+    GROUPS,
+    Seconds,
+    SessionCommand,
+    SessionOptions,
+    Speed,
+    session_options,
+)
 from streamer.errors import AudioError
 
 if TYPE_CHECKING:
@@ -22,7 +29,7 @@ if TYPE_CHECKING:
 _SETTLED = (*GROUPS["Judgement"], "rate", "channels", "form")
 
 
-@click.command(name="replay", cls=Listener)
+@click.command(name="replay", cls=SessionCommand)
 @click.argument("file", required=False, type=click.Path(path_type=Path, allow_dash=True))
 @click.option(
     "--from",
@@ -41,7 +48,7 @@ _SETTLED = (*GROUPS["Judgement"], "rate", "channels", "form")
 @click.option("--rate", type=click.IntRange(1), help="Samples a second of standard input.")
 @click.option("--channels", type=click.IntRange(1), help="Channels of standard input.")
 @click.option("--format", "form", type=SAMPLE_FORMAT, help="Samples of standard input.")
-@listening
+@session_options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -72,13 +79,13 @@ def command(
     Example: streamer replay --from song.jsonl --speed 10
     """
     stretch_s = math.inf if duration is None else duration
-    chosen = Listening(**options)
+    chosen = SessionOptions(**options)
     if recording is not None:
         _refuse_settled(ctx, file)
         chosen.check_outputs([recording])
-        from streamer.cli.listen import show
+        from streamer.cli.session import play_back
 
-        return show(
+        return play_back(
             recording,
             chosen,
             speed=speed or 1.0,
@@ -100,7 +107,7 @@ def command(
     from streamer.audio.files import FileSource
     from streamer.audio.pacing import Clock, Paced
     from streamer.audio.pcm import PcmSource
-    from streamer.cli.listen import libraries_silenced, listen
+    from streamer.cli.session import libraries_silenced, run_session
 
     heard: list[FileSource | PcmSource] = []
 
@@ -115,7 +122,7 @@ def command(
 
     chosen.check_outputs([] if str(file) == "-" else [file])
     with libraries_silenced():
-        code = listen(open_source, chosen, duration_s=stretch_s)
+        code = run_session(open_source, chosen, duration_s=stretch_s)
     return code or (FAILED if any(source.incomplete for source in heard) else 0)
 
 

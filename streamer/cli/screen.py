@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
-from streamer.cli.options import Listening
+from streamer.cli.options import SessionOptions
 from streamer.cli.overwriting import Draft
 from streamer.errors import writing
 from streamer.events import Notice
@@ -36,7 +36,7 @@ class Screen:
     better now than after hours.
     """
 
-    def __init__(self, options: Listening) -> None:
+    def __init__(self, options: SessionOptions) -> None:
         self._history = History()
         self._summary: Draft | None = None
         self._console = _console(options)
@@ -68,7 +68,7 @@ class Screen:
         if self._console is None:
             yield
             return
-        from streamer.dashboard.live import Dashboard
+        from streamer.dashboard.dashboard import Dashboard
 
         def reset() -> None:
             session.request_reset()
@@ -102,11 +102,11 @@ class Screen:
                 self._summary.finish()
 
 
-def _console(options: Listening) -> Console | None:
+def _console(options: SessionOptions) -> Console | None:
     """The terminal on standard error, if there is to be a dashboard on it."""
     if not options.dashboard or options.quiet or sys.stderr is None or not sys.stderr.isatty():
         return None
-    from streamer.dashboard.live import Dashboard
+    from streamer.dashboard.dashboard import Dashboard
     from streamer.dashboard.terminal import Terminal
 
     console = Terminal(stderr=True)

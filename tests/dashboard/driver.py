@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from scripted_session import HOP_S, Script, start
 
 from streamer.dashboard.closing import closing
-from streamer.dashboard.live import Dashboard
+from streamer.dashboard.dashboard import Dashboard
 from streamer.events import to_json
 from streamer.sinks.history import History
 

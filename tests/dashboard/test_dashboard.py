@@ -16,7 +16,7 @@ from scripted_session import HOP_S, Script, estimate, start
 
 from streamer.bench.dashboard import dashboard_cost
 from streamer.dashboard.closing import closing
-from streamer.dashboard.live import Dashboard
+from streamer.dashboard.dashboard import Dashboard
 from streamer.dashboard.look import Look
 from streamer.dashboard.picture import render
 from streamer.events import Gap, Notice

@@ -1,4 +1,4 @@
-"""What every listening command does: build the session, mind the signals, give the exit code.
+"""What `live` and `replay` do: build the session, mind the signals, give the exit code.
 
 A recorded session shown again goes the same way. C libraries that talk to standard error meanwhile
 are not heard.
@@ -24,7 +24,7 @@ from streamer.audio.pacing import Clock, StoppableClock
 from streamer.audio.resample import Resampled
 from streamer.audio.source import Source
 from streamer.cli.main import FAILED
-from streamer.cli.options import Listening
+from streamer.cli.options import SessionOptions
 from streamer.cli.outputs import outputs
 from streamer.cli.screen import Screen
 from streamer.events import End
@@ -159,9 +159,9 @@ class Signals:
         self.clock.went_on()
 
 
-def listen(
+def run_session(
     open_source: Callable[[Clock], Source],
-    options: Listening,
+    options: SessionOptions,
     *,
     duration_s: float = math.inf,
     timed: TimedSource | None = None,
@@ -204,9 +204,9 @@ def listen(
     return signals.exit_code or code
 
 
-def show(
+def play_back(
     recording: Path,
-    options: Listening,
+    options: SessionOptions,
     *,
     speed: float,
     start_s: float | None,
