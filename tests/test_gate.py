@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_network import random_weights, small_config
 
-from streamer import EmotionTracker, Estimate, Model, TrackerPool
+from streamer import EmotionTracker, Estimate, Model, TrackerPool, load_model
 from streamer.network.config import MusicConfig
 from streamer.network.runtime import MUSIC, Floats, LstmState
 
@@ -273,3 +273,29 @@ def test_a_floor_that_is_none_is_refused(model: Model, floor: float) -> None:
     """Levels lie between -120 and 0 dB."""
     with pytest.raises(ValueError, match="silence_db"):
         EmotionTracker(model, silence_db=floor)
+
+
+LEADS = {
+    "silence": lambda random, t: np.zeros_like(t),
+    "a room at -50 dBFS": lambda random, t: random.normal(0, 10**-2.5, len(t)),
+    "a fan at -25 dBFS": lambda random, t: random.normal(0, 10**-1.25, len(t)),
+    "an offset": lambda random, t: np.full_like(t, 0.01),
+    "hum": lambda random, t: 0.01 * np.sin(100 * np.pi * t) + random.normal(0, 1e-4, len(t)),
+}
+
+
+@pytest.mark.parametrize("lead", LEADS)
+def test_the_default_model_waits_for_music_and_no_longer(lead: str, music: np.ndarray) -> None:
+    """Ten seconds of what is none are never judged from the second second on.
+
+    The music after them is, within a second of its beginning, and stays judged.
+    """
+    model = load_model()
+    if model.config.music is None:
+        pytest.skip(f"the default model, {model.name}, has no gate")
+    before = LEADS[lead](np.random.default_rng(0), np.arange(10 * RATE) / RATE)
+    sound = np.concatenate([before, music[: 8 * RATE]]).astype(np.float32)
+    estimates = EmotionTracker(model, interval=0).push(sound)
+    assert not any(e.sound == "music" for e in estimates if 2 < e.t <= 10)
+    assert 10 < next(e.t for e in estimates if e.t > 10 and e.sound == "music") < 11
+    assert all(e.sound == "music" for e in estimates if e.t > 12)
