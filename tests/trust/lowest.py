@@ -18,7 +18,7 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-EXTRAS = ("cluster", "lsl", "mqtt", "onnx", "osc", "parquet", "plot", "web")
+EXTRAS = ("av", "cluster", "lsl", "mqtt", "onnx", "osc", "parquet", "plot", "web")
 #: Of the extra `train`.
 LEARNERS = ("scikit-learn",)
 TOOLS = ("hypothesis", "jsonschema", "pexpect", "pytest")
