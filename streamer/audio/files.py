@@ -179,11 +179,17 @@ class _Reader(Protocol):
 
 
 class _Sndfile:
-    """A file that libsndfile reads. ``path`` for its end alone: ``None`` for a pipe."""
+    """A file that libsndfile reads.
 
-    def __init__(self, file: Any, path: Path | None, contents: Contents) -> None:
+    ``path`` for its end alone: ``None`` for a pipe, of which ``rest`` is what was not read.
+    """
+
+    def __init__(
+        self, file: Any, path: Path | None, contents: Contents, rest: BinaryIO | None = None
+    ) -> None:
         self._file = file
         self._path = path
+        self._rest = rest
         self._parts = len(contents.parts)
         self.samplerate = int(file.samplerate)
         self.channels = int(file.channels)
@@ -223,6 +229,11 @@ class _Sndfile:
             return (
                 f"holds {self._parts} recordings, of which the first alone is heard without a "
                 f"decoder: pip install 'emotion-streamer[av]', or install ffmpeg"
+            )
+        if self._rest is not None and len(_filled(self._rest, _FOLLOWING)) == _FOLLOWING:
+            return (
+                f"goes on after {heard_s:.1f} s with another recording, which is not heard from a "
+                f"pipe: save it to a file"
             )
         if self.frames is None or self._path is None:
             return None  # its end cannot be told from a break
@@ -411,6 +422,8 @@ class _Piped(_Stretches):
         self._pipe.close()
 
 
+#: Bytes behind a recording that are more than a tag.
+_FOLLOWING = 8_192
 #: Bytes at the beginning of a pipe that can be read again: headers are shorter.
 _REMEMBERED = 1 << 18
 
@@ -502,10 +515,10 @@ def _open_file(path: Path, contents: Contents) -> _Reader:
 _JOINT_S = 0.06
 
 
-def _decoder(path: Path, kind: str, stream: BinaryIO | None = None) -> Decoder:
+def _decoder(path: Path, kind: str) -> Decoder:
     """The decoder at work on a file, or the sentence that says why not."""
     try:
-        return Decoder(str(path), stream=stream)
+        return Decoder(str(path))
     except MissingDecoderError:
         if kind in _SNDFILE:
             raise AudioError(
@@ -532,6 +545,7 @@ def _open_pipe(path: Path) -> tuple[_Reader, Contents]:
     contents = Contents(kind, len(head))
     if not head:
         raise AudioError(f"{path} is empty (0 bytes): there is no sound in it")
+    rest: BinaryIO | None = None
     if kind in _LOOKED_BACK:
         # The size of 0 that a recorder leaves which cannot seek back.
         head = head.replace(b"data\0\0\0\0", b"data\xff\xff\xff\xff")
@@ -539,11 +553,22 @@ def _open_pipe(path: Path) -> tuple[_Reader, Contents]:
     else:
         inner = _pumped(pipe, head)
         if kind not in _STREAMED:
-            return _Decoded(_decoder(path, kind or "unknown", inner)), contents
+            try:
+                return _Decoded(Decoder(str(path), stream=inner)), contents
+            except MissingDecoderError:
+                raise MissingDecoderError(f"{path} ({kind or 'of an unknown kind'})") from None
+            except AudioError as error:
+                raise AudioError(
+                    f"{path} ({kind or 'of an unknown kind'}) cannot be decoded as it comes out of "
+                    f"a pipe ({error}): save it to a file"
+                ) from error
+            finally:
+                inner.close()  # the process has it
         file = _sndfile(inner)
+        rest = inner
     if file is None:
         raise _broken_header(path, kind or "sound")
-    return _Sndfile(file, None, contents), contents
+    return _Sndfile(file, None, contents, rest), contents
 
 
 def _sndfile(source: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -280,3 +281,33 @@ def test_a_decoder_that_hangs_or_dies(
         assert source.incomplete
         assert isinstance(pieces[-1], Remark)
         assert "breaks off after 1.0 s" in pieces[-1].message
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="named pipes of Unix")
+def test_what_cannot_be_heard_from_a_pipe(
+    ffmpeg: Callable[..., bytes], songs: Path, tmp_path: Path
+) -> None:
+    """A chain is heard to its first song's end, an M4A not at all: a sentence says what to do."""
+    pipe, m4a = tmp_path / "pipe", tmp_path / "song.m4a"
+    ogg = ffmpeg("-i", songs / "stereo.wav", "-c:a", "libvorbis", "-f", "ogg", "-")
+    ffmpeg("-i", songs / "stereo.wav", m4a)
+    os.mkfifo(pipe)
+
+    def write(data: bytes) -> threading.Thread:
+        def run() -> None:
+            with contextlib.suppress(BrokenPipeError):
+                pipe.write_bytes(data)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        return thread
+
+    writer = write(ogg + ogg)
+    length_s, remarks, source = heard(pipe)
+    writer.join()
+    assert (length_s, source.incomplete) == (4.0, True)
+    assert "goes on after 4.0 s with another recording" in remarks[0]
+    writer = write(m4a.read_bytes())
+    with pytest.raises(AudioError, match=r"\(MP4\) cannot be decoded .* save it to a file"):
+        FileSource(pipe)
+    writer.join()
