@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Track a WAV file with an exported graph: NumPy and ONNX Runtime, and nothing else.
 
-    streamer export hybrid-3 --onnx hybrid-3.onnx
-    python3 examples/onnx_stream.py hybrid-3.onnx song.wav
+    streamer export hybrid-4 --onnx hybrid-4.onnx
+    python3 examples/onnx_stream.py hybrid-4.onnx song.wav
 
 The file must be 16-bit at the model's rate (sox song.flac -b 16 -r 16000 song.wav). Prints seconds,
 valence and arousal of every frame of music. Everything that the features depend on is read from the

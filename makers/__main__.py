@@ -12,17 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from makers.card import draw_reliability, write_accuracy, write_card
-from makers.robustness import not_music, robustness, streams
-from makers.variants import (
-    ABLATION_FOLD,
-    ABLATION_SEEDS,
-    ablation,
-    cross_corpus,
-    read_ablations,
-)
+from makers.robustness import robustness, streams
+from makers.sounds import write_sounds
+from makers.variants import ABLATION_FOLD, ABLATION_SEEDS, ablation, read_ablations
 from streamer.cli.learning import learning, progress_bars, read, songs_of
 from streamer.errors import StreamerError, writing
-from streamer.training.crossval import SECOND, write_metrics
+from streamer.training.crossval import LEFT_OUT, OUT_OF_FOLD, write_metrics
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -41,7 +36,7 @@ def cli() -> None:
 @click.option(
     "--robust",
     is_flag=True,
-    help="Measure volumes, rooms, noises, streams and one corpus by the other.",
+    help="Measure volumes, rooms, noises and streams.",
 )
 @click.option(
     "--ablations",
@@ -64,7 +59,7 @@ def measure(
     with progress_bars() as progress:
         clips = [song.clip for song in songs_of(datasets, chosen, out, cache, progress)]
         if robust:
-            _robust(chosen, clips, cache, out, progress)
+            _robust(chosen, clips, out, progress)
         if variants is not None:
             _ablations(recipe, changes, variants, clips, cache, out, progress)
 
@@ -77,7 +72,6 @@ def measure(
     type=click.Path(path_type=Path),
     help="What `streamer crossval` made: its metrics and estimates are copied in.",
 )
-@click.option("--second", is_flag=True, help="It is the model of the second head.")
 @click.option(
     "--readme",
     "documents",
@@ -85,36 +79,33 @@ def measure(
     type=click.Path(path_type=Path),
     help="Write the accuracy passages of this document, too: README.md, docs/accuracy.md.",
 )
-def card(
-    directory: Path,
-    recipe: str,
-    figures: Path | None,
-    second: bool,
-    documents: tuple[Path, ...],
-) -> None:
+def card(directory: Path, recipe: str, figures: Path | None, documents: tuple[Path, ...]) -> None:
     """Write the card of the model in DIRECTORY from its metrics, and draw its reliability."""
     with writing(directory):
         if figures is not None:
-            source = figures / SECOND if second else figures
-            for name in ("metrics.json", "out_of_fold.csv.gz"):
-                shutil.copyfile(source / name, directory / name)
+            for name in ("metrics.json", OUT_OF_FOLD, LEFT_OUT):
+                shutil.copyfile(figures / name, directory / name)
         draw_reliability(directory)
-        write_card(directory, recipe, second=second)
+        write_card(directory, recipe)
         for document in documents:
             write_accuracy(document, directory)
 
 
-def _robust(
-    recipe: Recipe, clips: Sequence[Clip], cache: Path, out: Path, progress: Progress
-) -> None:
+@cli.command()
+@click.argument("out", type=click.Path(path_type=Path))
+def sounds(out: Path) -> None:
+    """Write generated sounds that a gate has to know into OUT, as a dataset to train with."""
+    with writing(out):
+        count = write_sounds(out)
+    click.echo(f"{out}: {count} sounds", err=True)
+
+
+def _robust(recipe: Recipe, clips: Sequence[Clip], out: Path, progress: Progress) -> None:
     """Everything of the card that is measured beside the five folds."""
     parts: dict[str, Callable[[], dict[str, Any]]] = {
         "robustness": lambda: robustness(clips, out, recipe.seed),
         "streams": lambda: streams(clips, out, recipe.seed),
-        "not_music": lambda: not_music(out / f"seed-{recipe.seed}" / f"fold-{clips[0].fold}"),
     }
-    if len({clip.dataset for clip in clips}) > 1:
-        parts["cross_corpus"] = lambda: cross_corpus(recipe, clips, cache, out)
     for name, measure in parts.items():
         task = progress.add_task(name.replace("_", " "), total=None)
         write_metrics(out / "metrics.json", name, measure())

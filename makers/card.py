@@ -19,8 +19,11 @@ from streamer.training.figures import (
     agreement_table,
     calibration_table,
     confusion_table,
+    felt_table,
+    left_out_table,
     markdown_table,
     movement_table,
+    music_table,
     number,
     quadrant_table,
     time_table,
@@ -28,13 +31,8 @@ from streamer.training.figures import (
 
 TEMPLATE = Path(__file__).with_name("card.md")
 _NOT_MEASURED = "Not measured."
-_MIXED = """\
-The estimate is a mixture of two heads on one LSTM: one learnt from listeners' ratings in time, the
-other from clips judged by quadrant (its share is `fit.second_share` of the recipe)."""
-_SECOND = """\
-The same network with another last layer: the estimate is the word of its second head alone, which
-learnt from clips judged by quadrant. It tells the quadrant of well-known songs better, and follows
-listeners' ratings of DEAM worse; its deviations are those that hold there."""
+#: Datasets as papers call them, by the folders' names.
+_TITLES = {"4q": "4Q", "deam": "DEAM", "emotify": "Emotify"}
 
 
 def robustness_table(robustness: Figures) -> str:
@@ -80,44 +78,6 @@ def streams_text(streams: Figures) -> str:
     )
 
 
-def not_music_table(not_music: Figures) -> str:
-    """What is said of sound that is no music."""
-    rows = [
-        [
-            name,
-            f"{100 * entry['answered']:.0f} %",
-            entry["quadrant"],
-            number(entry["confidence"], 2),
-            number(entry["valence"], 2),
-            number(entry["arousal"], 2),
-        ]
-        for name, entry in not_music.items()
-    ]
-    header = ["", "answered", "most often", "its probability", "valence", "arousal"]
-    return markdown_table(header, rows)
-
-
-def cross_corpus_table(cross: Figures) -> str:
-    """Each corpus judged by a network that was trained on the other alone."""
-    rows = []
-    for name, entry in cross.items():
-        if "quadrants" in entry:
-            judged = entry["quadrants"]
-            right = number(judged["centred"]["quadrant"])
-            sides = [number(judged["centred"]["sides"][axis]) for axis in AXES]
-            rows.append([name, right, *sides, *(number(judged["r"][axis]) for axis in AXES)])
-        else:
-            means = [number(entry["song_means"][axis]["r"]) for axis in AXES]
-            rows.append([name, "-", "-", "-", *means])
-    header = [
-        "",
-        "right quadrant",
-        *(f"{axis} side" for axis in AXES),
-        *(f"{axis} r" for axis in AXES),
-    ]
-    return markdown_table(header, rows)
-
-
 def ablation_table(ablations: Figures) -> str:
     """Variants of the recipe on one fold."""
     rows = [
@@ -152,8 +112,9 @@ _TABLES: dict[str, tuple[tuple[str, ...], Callable[[Figures], str]]] = {
     ),
     "robustness": (("robustness",), robustness_table),
     "streams": (("streams",), streams_text),
-    "not-music": (("not_music",), not_music_table),
-    "cross-corpus": (("cross_corpus",), cross_corpus_table),
+    "felt": (("five_fold", "felt"), felt_table),
+    "music": (("music",), music_table),
+    "left-out": (("left_out",), left_out_table),
     "ablations": (("ablations",), ablation_text),
 }
 
@@ -170,23 +131,13 @@ def passages(directory: Path) -> dict[str, str]:
     return written
 
 
-def write_card(directory: Path, recipe: str, *, second: bool = False) -> None:
-    """Write ``README.md`` of a model directory anew from the template.
-
-    ``second``: of the model whose word is the second head's alone.
-    """
+def write_card(directory: Path, recipe: str) -> None:
+    """Write ``README.md`` of a model directory anew from the template."""
     card = TEMPLATE.read_text(encoding="utf-8")
-    own = directory.resolve().name
-    for name, word in (
-        ("judge", _SECOND if second else _MIXED),
-        ("made", f"{'--out DIR --second' if second else '--out'} models/{own}"),
-        ("second", " --second" if second else ""),
-        ("name", own),
-        ("recipe", recipe),
-    ):
+    for name, word in (("name", directory.resolve().name), ("recipe", recipe)):
         card = card.replace(f"{{{name}}}", word)
-    card = front_matter(directory) + replaced(card, passages(directory))
-    (directory / "README.md").write_text(card, encoding="utf-8")
+    text = front_matter(directory) + replaced(card, passages(directory))
+    (directory / "README.md").write_text(text, encoding="utf-8")
 
 
 def front_matter(directory: Path) -> str:
@@ -195,12 +146,19 @@ def front_matter(directory: Path) -> str:
     YAML between two lines of dashes; strings and numbers are written as JSON, which YAML includes.
     """
     name = directory.resolve().name
-    five_fold = _metrics(directory)["five_fold"]
+    metrics = _metrics(directory)
     results = [
-        ("deam", "DEAM, five folds by song", f"{axis} CCC, pooled", "ccc", ("pooled", axis, "ccc"))
+        (corpus, f"{_TITLES.get(corpus, corpus)}, left out", f"{axis} r", "pearson", path)
+        for corpus in metrics["left_out"]
+        for axis in AXES
+        for path in (("left_out", corpus, axis, "r"),)
+    ]
+    folds = "DEAM, five folds by song"
+    results += [
+        ("deam", folds, f"{axis} CCC, pooled", "ccc", ("five_fold", "pooled", axis, "ccc"))
         for axis in AXES
     ]
-    quadrant = ("quadrants", "quadrant")
+    quadrant = ("five_fold", "quadrants", "quadrant")
     results.append(("4q", "4Q, folds by artist", "right quadrant", "accuracy", quadrant))
     lines = [
         "---",
@@ -213,7 +171,7 @@ def front_matter(directory: Path) -> str:
         "  results:",
     ]
     for kind, dataset, title, metric, path in results:
-        value: Any = five_fold
+        value: Any = metrics
         for key in path:
             value = value[key]
         lines += [
@@ -225,33 +183,32 @@ def front_matter(directory: Path) -> str:
 
 
 def headline(directory: Path) -> str:
-    """What the README says of the default model: three lines, beside the ridge regression."""
+    """What the README says of the default model: songs of corpora never heard, then five folds."""
     metrics = _metrics(directory)
-    five_fold = metrics["five_fold"]
-    told = []
-    for axis in ("arousal", "valence"):
+    five_fold, left_out = metrics["five_fold"], metrics["left_out"]
+    told = [
+        f"- trained without {_TITLES.get(name, name)}, on its {entry['songs']:,} songs: r "
+        f"**{entry['valence']['r']['mean']:.2f}** for valence, "
+        f"**{entry['arousal']['r']['mean']:.2f}** for arousal"
+        for name, entry in left_out.items()
+    ]
+    for axis in AXES:
         ccc = five_fold["pooled"][axis]["ccc"]["mean"]
         ridge = five_fold["baselines"]["ridge"]["pooled"][axis]["ccc"]
         told.append(
-            f"- {axis}: CCC **{ccc:.2f}** ({ridge:.2f} by a ridge regression on mean MFCCs)"
+            f"- five-fold on DEAM, {axis}: CCC **{ccc:.2f}** ({ridge:.2f} by a ridge regression "
+            "on mean MFCCs)"
         )
-    songs = five_fold["songs"]
-    right = {
-        path.parent.name: _metrics(path.parent)["five_fold"]["quadrants"]["quadrant"]["mean"]
-        for path in sorted(directory.resolve().parent.glob("*/metrics.json"))
-    }
-    best = max(right, key=lambda name: right[name])
-    clips = five_fold["quadrants"]["clips"]
-    return (
-        f"On {songs:,} excerpts of DEAM, `{directory.resolve().name}`:\n\n"
-        + "\n".join(told)
-        + f"\n- the quadrant of {clips} clips of 4Q: {right[best]:.0%} right by `{best}` "
-        "(a quarter by chance)"
+    quadrants = five_fold["quadrants"]
+    told.append(
+        f"- the quadrant of {quadrants['clips']} clips of 4Q, by artist: "
+        f"{quadrants['quadrant']['mean']:.0%} right (a quarter by chance)"
     )
+    return f"`{directory.resolve().name}` on songs that it never heard:\n\n" + "\n".join(told)
 
 
 def accuracy(directory: Path) -> str:
-    """The manual's tables: the default model beside the baselines, and all models on quadrants."""
+    """The manual's tables: corpora left out, and the five folds beside the baselines."""
     metrics = _metrics(directory)
     five_fold = metrics["five_fold"]
     rows = []
@@ -270,15 +227,20 @@ def accuracy(directory: Path) -> str:
     over = f"mean ± standard deviation over {count} seeds" if count > 1 else "one seed"
     table = markdown_table(["", "constant", "ridge", f"**{directory.resolve().name}**"], rows)
     songs, labels = five_fold["songs"], five_fold["labels"]
-    told = f"Five-fold on {songs:,} excerpts of DEAM ({labels:,} labels), {over}:\n\n{table}"
-    judges = {
-        path.parent.name: _metrics(path.parent)["five_fold"]["quadrants"]
-        for path in sorted(directory.resolve().parent.glob("*/metrics.json"))
-    }
-    clips = five_fold["quadrants"]["clips"]
-    return (
-        f"{told}\n\nFour-fold by artist on {clips} clips of 4Q, the quadrant of the mean estimate:"
-        f"\n\n{quadrant_table(judges)}"
+    quadrants = five_fold["quadrants"]
+    return "\n\n".join(
+        [
+            "Songs of a corpus that no part of the network has heard, judged by networks trained "
+            "on the others:",
+            left_out_table(metrics["left_out"]),
+            f"Five-fold on {songs:,} excerpts of DEAM ({labels:,} labels), {over}:",
+            table,
+            f"Held out by artist, {quadrants['clips']} clips of 4Q, the quadrant of the mean "
+            "estimate:",
+            quadrant_table({directory.resolve().name: quadrants}),
+            "What is withheld as no music, from second 2 on, of sounds held out by group:",
+            music_table(metrics["music"]),
+        ]
     )
 
 
@@ -326,6 +288,17 @@ def _facts(directory: Path) -> str:
     )
     milliseconds = 1000 / features.sample_rate
     integrated_s = network.integrate * features.hop / features.sample_rate
+    harmony = features.chroma
+    chroma = "none"
+    if harmony is not None:
+        window_s = harmony.window * harmony.decimation / features.sample_rate
+        memories = " and ".join(f"{seconds:g} s" for seconds in harmony.memories_s)
+        chroma = (
+            f"of {1000 * window_s:.0f} ms, and its leaky means over {memories}: "
+            f"{network.profiles} circular filters"
+        )
+    music = config.music
+    heard = f"from {music.on:g} up, until under {music.off:g}" if music else "not asked"
     songs = ", ".join(f"{len(songs):,} of {name}" for name, songs in config.songs.items())
     rows = [
         ["weights", f"{weights:,}"],
@@ -334,10 +307,12 @@ def _facts(directory: Path) -> str:
         ["MFCC", f"{features.coefficients} of {features.filters} mel bands"],
         ["first coefficient", f"{config.volume.first}, over {config.volume.seconds:g} s"],
         ["convolution", layers or "none"],
+        ["chroma", chroma],
         ["dense, a frame", str(network.dense or "none")],
         ["LSTM", f"{network.layers} x {network.lstm} units"],
         ["leaky mean", f"over {integrated_s:g} s" if integrated_s else "none"],
-        ["trained on", f"{songs} (a tenth of the labelled ones kept to calibrate on)"],
+        ["music", heard],
+        ["trained on", f"{songs} (one in twelve of the labelled ones kept to calibrate on)"],
     ]
     return markdown_table(["", ""], rows)
 

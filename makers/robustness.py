@@ -1,4 +1,4 @@
-"""How a cross-validated model stands up to the world: volume, rooms, noise, other sound, time.
+"""How a cross-validated model stands up to the world: volume, rooms, noise, time.
 
 Every song is judged by the network of the fold that held it out, as in ``crossval``.
 """
@@ -18,7 +18,7 @@ from streamer.network.model import load_model
 from streamer.processes import cores
 from streamer.tracker import EmotionTracker
 from streamer.training.dataset import Clip
-from streamer.training.distortion import CONDITIONS, applause, speech
+from streamer.training.distortion import CONDITIONS
 from streamer.training.figures import AXES, Figures
 from streamer.training.material import samples_of
 from streamer.training.metrics import SCORED_FROM_S, ccc
@@ -143,46 +143,5 @@ def streams(clips: Sequence[Clip], out: Path, seed: int) -> Figures:
 
 def held_out(clips: Sequence[Clip]) -> Iterator[tuple[int, list[Clip]]]:
     """Each fold with its clips that have labels in time."""
-    for fold in sorted({clip.fold for clip in clips}):
-        yield fold, [clip for clip in clips if clip.fold == fold and clip.sides is None]
-
-
-def not_music(directory: Path) -> Figures:
-    """What a model says to speech, applause and noise, from second 3 on.
-
-    ``answered`` is the share of frames that are not silent; ``confidence`` the mean probability of
-    the most probable quadrant.
-    """
-    model = load_model(directory)
-    rate = model.config.features.sample_rate
-    random = np.random.default_rng(0)
-    white = random.standard_normal(30 * rate)
-    sounds = {
-        "speech": np.concatenate([speech(number, rate) for number in range(8)]),
-        "applause": applause(30, rate, random),
-        "white noise": (0.05 * white).astype(np.float32),
-        "brown noise": _brown(white),
-        "hum, 50 Hz": (0.1 * np.sign(np.sin(2 * np.pi * 50 * np.arange(30 * rate) / rate))).astype(
-            np.float32
-        ),
-    }
-    figures: Figures = {}
-    for name, samples in sounds.items():
-        heard = [e for e in EmotionTracker(model, interval=0.5).push(samples) if e.t > 3]
-        judged = [e for e in heard if e.quadrant_p is not None]
-        best = [max(e.quadrant_p.values()) for e in judged if e.quadrant_p]
-        names = [e.quadrant for e in judged]
-        figures[name] = {
-            "answered": len(judged) / len(heard),
-            "confidence": float(np.mean(best)),
-            "quadrant": max(set(names), key=names.count),
-            "valence": float(np.mean([e.valence for e in judged if e.valence is not None])),
-            "arousal": float(np.mean([e.arousal for e in judged if e.arousal is not None])),
-        }
-    return figures
-
-
-def _brown(white: Floats) -> NDArray[np.float32]:
-    walk = np.cumsum(white)
-    walk -= np.convolve(walk, np.ones(801) / 801, mode="same")  # no drift: a high-pass
-    return np.asarray(0.1 * walk / walk.std(), dtype=np.float32)
+    for fold in sorted({clip.fold for clip in clips if clip.dynamic}):
+        yield fold, [clip for clip in clips if clip.fold == fold and clip.dynamic]

@@ -1,4 +1,4 @@
-"""Variants of a recipe, and one corpus by the other: trained and judged for a model card."""
+"""Variants of a recipe, trained and judged for a model card."""
 
 from __future__ import annotations
 
@@ -12,31 +12,12 @@ from streamer.errors import DatasetError
 from streamer.network.model import load_model
 from streamer.training.crossval import crossval
 from streamer.training.dataset import Clip
-from streamer.training.evaluate import evaluate
 from streamer.training.figures import Figures, agreement, summarised
-from streamer.training.material import Progress, prepare
+from streamer.training.material import Progress
 from streamer.training.recipe import Recipe
-from streamer.training.train import train
 
 #: The fold and the seeds that variants are compared on.
 ABLATION_FOLD, ABLATION_SEEDS = 0, (0, 1)
-
-
-def cross_corpus(recipe: Recipe, clips: Sequence[Clip], cache: Path, out: Path) -> Figures:
-    """The figures of each corpus under a network trained on the other ones alone."""
-    names = list(dict.fromkeys(clip.dataset for clip in clips))
-    if len(names) < 2:
-        raise DatasetError("judging a corpus by another one needs two datasets")
-    figures: Figures = {}
-    for name in names:
-        others = [clip for clip in clips if clip.dataset != name]
-        directory = out / f"without-{name}"
-        songs = prepare(others, recipe.features, cache)
-        train(recipe, songs, directory, seed=recipe.seed, resume=True)
-        own = [clip for clip in clips if clip.dataset == name]
-        trained_on = ", ".join(other for other in names if other != name)
-        figures[f"{name}, trained on {trained_on}"] = evaluate(directory, own)[0]
-    return figures
 
 
 def read_ablations(path: Path) -> dict[str, dict[str, Any]]:

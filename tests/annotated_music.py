@@ -14,9 +14,9 @@ seed = 7
 
 [features]
 sample_rate = 16000
-frame = 800
+frame = 1600
 hop = 800
-fft_size = 1024
+fft_size = 1600
 filters = 16
 low_hz = 30.0
 high_hz = 8000.0
@@ -26,26 +26,60 @@ lifter = 0
 append_energy = false
 window = "hamming"
 
+[features.chroma]
+decimation = 4
+taps = 64
+cutoff_hz = 1900.0
+beta = 5.0
+window = 1024
+low_hz = 55.0
+high_hz = 1760.0
+surround = 3.0
+steps = 4
+width = 0.3
+centre = 64.0
+spread = 15.0
+bass = 57.0
+slope = 1.5
+tuning_s = 8.0
+memories_s = [0.5]
+tonalness = true
+
 [volume]
 first = "relative"
 seconds = 3.0
 floor = -8.0
 ceiling = 4.0
 
+[music]
+on = 0.0            # so little learning opens no gate: it stands open
+off = 0.0
+
 [network]
 coefficients = 12
 convolutions = [[4, 3, 2]]
+planes = 2
+scalars = 6
+profiles = 4
 dense = 8
 movement = true
 lstm = 8
 layers = 1
 integrate = 8
+gate = true
 
 [fit]
 epochs = 3
-batch = 4
+steps = 4
+batch = 8
 crop_s = 3.0
-quadrant_share = 0.5
+dynamic_share = 0.4
+quadrant_share = 0.3
+felt_share = 0.15
+sounds_share = 0.15
+clean_share = 0.5
+equaliser = 0.5
+equaliser_nepers = 0.5
 learning_rate = 0.01
 weight_decay = 0.01
 dropout = 0.2
@@ -54,7 +88,24 @@ carry = 0.5
 average = 0.9
 memory_s = 2.0
 calibration_share = 0.3
-second_share = 0.4
+arousal_in_valence = 0.2
+ratings_share = [0.2, 0.5]
+
+[loss]
+labels = 1.0
+consensus = 0.5
+concordance = 0.5
+likelihood = 0.15
+ratings = 1.0
+sides = 1.0
+tags = 0.3
+felt = 0.3
+teachers = 1.0
+hints = 0.6
+music = 1.0
+
+[acoustics]
+takes = 1
 """
 
 

@@ -47,7 +47,6 @@ FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 #: Heavy packages and who may import them.
 HOMES = {
     "torch": ("training/", "network/hybrid.py", "bench/"),
-    "sklearn": ("training/",),
     "sounddevice": ("audio/",),
     "av": ("audio/decoder.py",),
     "rich": ("dashboard/", "cli/", "bench/dashboard.py"),
@@ -57,13 +56,12 @@ HOMES = {
     "onnxruntime": ("network/onnx_session.py", "bench/"),
 }
 #: What must not be imported for `--help`, `--version` and a wrong argument.
-SLOW = {"matplotlib", "rich", "scipy", "sklearn", "sounddevice", "soundfile", "torch"}
+SLOW = {"matplotlib", "rich", "scipy", "sounddevice", "soundfile", "torch"}
 #: Import names of distributions that are called otherwise.
 DISTRIBUTIONS = {
     "mpl_toolkits": "matplotlib",
     "paho": "paho-mqtt",
     "pythonosc": "python-osc",
-    "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }
 
@@ -174,7 +172,7 @@ def at_module_level(tree: ast.Module) -> Iterator[str]:
 def test_what_is_optional_is_imported_where_it_is_used() -> None:
     """No file needs an extra or a sound card to be imported; training's may need torch."""
     optional = {"matplotlib", "onnx", "onnxruntime", "pyarrow", "distributed", "pythonosc"}
-    optional |= {"av", "paho", "pylsl", "sklearn", "sounddevice", "websockets"}
+    optional |= {"av", "paho", "pylsl", "sounddevice", "websockets"}
     for path, tree in sources().items():
         needed = {name.split(".")[0] for name in at_module_level(tree)}
         assert not needed & optional, path
@@ -212,7 +210,7 @@ def test_everything_imported_is_declared() -> None:
     product = set().union(*(names for extra, names in groups.items() if extra not in TOOLS))
     assert used - product == set()
     assert groups[""] - used == set()
-    assert {"numpy", "click", "torch", "scikit-learn"} <= used
+    assert {"numpy", "click", "torch"} <= used
 
 
 #: Extras for those who work on the code, not for those who use it.

@@ -48,7 +48,13 @@ def test_there_is_a_card_for_every_model() -> None:
     """Every shipped model has a card, metrics, estimates and a reliability plot."""
     assert CARDS
     for directory in CARDS:
-        for name in ("README.md", "metrics.json", "out_of_fold.csv.gz", "reliability.png"):
+        for name in (
+            "README.md",
+            "metrics.json",
+            "out_of_fold.csv.gz",
+            "left_out.csv.gz",
+            "reliability.png",
+        ):
             assert (directory / name).is_file(), f"{directory.name}/{name}"
 
 
@@ -64,15 +70,19 @@ def test_cards_are_what_the_metrics_say(directory: Path) -> None:
 
 @pytest.mark.parametrize("directory", CARDS, ids=lambda directory: directory.name)
 def test_metrics_are_what_the_estimates_say(directory: Path) -> None:
-    """The five-fold figures follow from the out-of-fold estimates beside them."""
+    """Figures of folds, corpora left out and the gate follow from the estimates beside them."""
     import json
 
     from streamer.training.crossval import rounded
-    from streamer.training.figures import five_fold
+    from streamer.training.figures import five_fold, left_out, music
     from streamer.training.out_of_fold import read_table
 
     metrics = json.loads((directory / "metrics.json").read_text(encoding="utf-8"))
-    assert metrics["five_fold"] == rounded(five_fold(read_table(directory / "out_of_fold.csv.gz")))
+    rows = read_table(directory / "out_of_fold.csv.gz")
+    assert metrics["five_fold"] == rounded(five_fold(rows))
+    assert metrics["music"] == rounded(music(rows))
+    apart = read_table(directory / "left_out.csv.gz")
+    assert metrics["left_out"] == rounded(left_out(apart))
 
 
 @pytest.mark.parametrize("directory", CARDS, ids=lambda directory: directory.name)

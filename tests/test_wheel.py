@@ -116,7 +116,7 @@ def test_the_wheel_holds_what_is_needed_and_no_more(wheel: Path) -> None:
         "streamer/schema.json",
         "streamer/py.typed",
         "streamer/training/metrics.schema.json",
-        "streamer/training/recipes/hybrid-3.toml",
+        "streamer/training/recipes/hybrid-4.toml",
         "streamer/models/LICENSE",
         f"{model}/config.json",
         f"{model}/weights.safetensors",
@@ -164,7 +164,7 @@ def test_torch_is_not_needed(bin_folder: Path, away: Path) -> None:
     """Nothing of the extras is installed; ``train`` says which one it needs."""
     program = (
         "import importlib.util as u\n"
-        "names = 'torch sklearn matplotlib pyarrow distributed onnx pythonosc pytest'.split()\n"
+        "names = 'torch matplotlib pyarrow distributed onnx pythonosc pytest'.split()\n"
         "print([name for name in names if u.find_spec(name)])\n"
     )
     assert run(bin_folder / "python", "-c", program, cwd=away).stdout == b"[]\n"

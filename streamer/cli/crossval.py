@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from streamer.cli.learning import learning, need_torch, progress_bars, read, songs_of
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command(name="crossval")
 @learning
 @click.option("--seeds", type=click.IntRange(1, 100), default=1, show_default=True, help="Runs.")
 @click.option("--fold", "folds", type=int, multiple=True, help="Only this fold (for ablations).")
+@click.option(
+    "--left-out",
+    "corpora",
+    is_flag=True,
+    help="Judge each dataset with labels by networks of all the others instead of fold by fold.",
+)
 @click.option("--jobs", type=click.IntRange(1), help="Networks trained at once.  [default: cores]")
 def command(
     datasets: tuple[Path, ...],
@@ -26,48 +28,57 @@ def command(
     cache: Path | None,
     seeds: int,
     folds: tuple[int, ...],
+    corpora: bool,
     jobs: int | None,
 ) -> None:
     """Judge every song of each DATASET by a network that has never heard it, fold by fold.
 
     Trains one network a fold and seed, keeps every out-of-fold estimate in
-    OUT/out_of_fold.csv.gz, and writes the five_fold part of OUT/metrics.json from it; OUT/second
-    holds the same of the second head alone, which judges by quadrant. Called again, it goes on
-    where it was interrupted.
+    OUT/out_of_fold.csv.gz, and writes the five_fold and music parts of OUT/metrics.json from it;
+    with --left-out, OUT/left_out.csv.gz and the left_out part. Called again, it goes on where it
+    was interrupted.
 
     Example: streamer crossval data/deam data/4q --seeds 3 --out crossval
     """
     need_torch("streamer crossval")
-    from streamer.training.crossval import SECOND, crossval, write_metrics
-    from streamer.training.figures import five_fold, five_fold_text
-    from streamer.training.out_of_fold import read_table
+    from streamer.training import figures
+    from streamer.training.crossval import crossval, left_out, write_metrics
 
+    if corpora and folds:
+        raise click.UsageError("--left-out has no folds: leave out --fold")
     chosen = read(recipe, changes)
     cache = cache or out / "cache"
     with progress_bars() as progress:
         clips = [song.clip for song in songs_of(datasets, chosen, out, cache, progress)]
-        there = sorted({clip.fold for clip in clips})
+        there = sorted({clip.fold for clip in clips if clip.fold >= 0})
         if unknown := set(folds).difference(there):
             raise click.UsageError(f"there is no fold {min(unknown)}: the datasets have {there}")
+        if corpora and len({clip.dataset for clip in clips if clip.emotional}) < 2:
+            raise click.UsageError("--left-out needs two or more datasets with labels")
         task = progress.add_task("epochs", total=None)
 
         def advance(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)
 
+        runs = range(chosen.seed, chosen.seed + seeds)
+        metrics = out / "metrics.json"
+        if corpora:
+            rows = left_out(chosen, clips, cache, out, seeds=runs, jobs=jobs, progress=advance)
+            judged = figures.left_out(rows)
+            write_metrics(metrics, "left_out", judged)
+            click.echo(figures.left_out_table(judged))
+            return
         rows = crossval(
             chosen,
             clips,
             cache,
             out,
-            seeds=range(chosen.seed, chosen.seed + seeds),
+            seeds=runs,
             folds=folds or None,
             jobs=jobs,
             progress=advance,
         )
-        figures = five_fold(rows)
-        write_metrics(out / "metrics.json", "five_fold", figures)
-        click.echo(five_fold_text(figures))
-        second = out / SECOND
-        if (second / "out_of_fold.csv.gz").is_file():
-            alone = five_fold(read_table(second / "out_of_fold.csv.gz"))
-            write_metrics(second / "metrics.json", "five_fold", alone)
+        five_fold, music = figures.five_fold(rows), figures.music(rows)
+        write_metrics(metrics, "five_fold", five_fold)
+        write_metrics(metrics, "music", music)
+        click.echo(f"{figures.five_fold_text(five_fold)}\n\nMusic\n\n{figures.music_table(music)}")

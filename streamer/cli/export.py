@@ -26,7 +26,7 @@ def command(model: str, output: Path, overwrite: bool) -> None:
     The graph takes MFCC frames and a state and gives estimates and the state after them; its
     metadata hold the whole config.json. examples/onnx_stream.py runs one with ONNX Runtime alone.
 
-    Example: streamer export hybrid-3 --onnx hybrid-3.onnx
+    Example: streamer export hybrid-4 --onnx hybrid-4.onnx
     """
     from streamer.network import onnx
     from streamer.network.model import load_model

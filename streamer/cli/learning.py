@@ -35,7 +35,7 @@ def learning(command: Command) -> Command:
         click.option(
             "--recipe",
             type=RECIPE,
-            default="hybrid-3",
+            default="hybrid-4",
             show_default=True,
             metavar="NAME|FILE",
             help="A shipped recipe, or a TOML file with every choice of the run.",
@@ -105,13 +105,13 @@ def songs_of(
         except OSError as error:
             raise OutputError(f"{folder} cannot be made: {error.strerror}") from None
     clips = [clip for dataset in found for clip in dataset.clips]
-    task = progress.add_task("features", total=len(clips))
+    task = progress.add_task("features", total=None)
 
     def advance(done: int, total: int) -> None:
         progress.update(task, completed=done, total=total)
 
-    songs = prepare(clips, recipe.features, cache, advance)
-    progress.update(task, completed=len(clips))
+    songs = prepare(clips, recipe, cache, advance)
+    progress.update(task, total=1, completed=1)
     return songs
 
 

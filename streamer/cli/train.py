@@ -12,11 +12,6 @@ from streamer.cli.learning import epochs_bar, learning, need_torch, progress_bar
 @click.command(name="train")
 @learning
 @click.option("--seed", type=int, help="Seed of all chance.  [default: the recipe's]")
-@click.option(
-    "--second",
-    type=click.Path(path_type=Path),
-    help="Also write a model that judges by quadrant alone, as clips.csv has it.",
-)
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run in OUT.")
 def command(
     datasets: tuple[Path, ...],
@@ -25,14 +20,13 @@ def command(
     out: Path,
     cache: Path | None,
     seed: int | None,
-    second: Path | None,
     resume: bool,
 ) -> None:
     """Train a model on all songs of one or more DATASETs.
 
     A DATASET is a folder in the layout of the DEAM release, or with excerpts.csv (labels in time)
-    or clips.csv (a quadrant a clip); docs/training.md says how to lay out your own. OUT becomes a
-    model directory for --model.
+    or clips.csv (a quadrant a clip, nine felt emotions, or sounds that are no music);
+    docs/training.md says how to lay out your own. OUT becomes a model directory for --model.
 
     Example: streamer train data/deam data/4q --out my-model
     """
@@ -48,7 +42,6 @@ def command(
             songs,
             out,
             seed=chosen.seed if seed is None else seed,
-            second=second,
             report=epochs_bar(progress),
             resume=resume,
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 from streamer.errors import ModelError
 
 #: The model that is used where none is named.
-DEFAULT_MODEL = "hybrid-3"
+DEFAULT_MODEL = "hybrid-4"
 
 
 def model_folders() -> list[Path]:

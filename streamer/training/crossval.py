@@ -23,36 +23,38 @@ from streamer.training.out_of_fold import Row, baseline_rows, clip_rows, read_ta
 from streamer.training.recipe import Recipe
 from streamer.training.train import train
 
-#: Where the second head's models and tables lie, beside the others.
-SECOND = "second"
 _ESTIMATES = "estimates.csv.gz"
+#: The tables of estimates: each fold judged by the others, and each corpus by the others.
+OUT_OF_FOLD, LEFT_OUT = "out_of_fold.csv.gz", "left_out.csv.gz"
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One network to train and to judge its held-out fold with, in a process of its own."""
+    """One network to train and to judge what it was not trained on with, in its own process.
+
+    ``left_out``: a fold of every dataset, or a whole dataset by its name.
+    """
 
     recipe: Recipe
     clips: tuple[Clip, ...]
     cache: Path
     out: Path
     seed: int
-    fold: int
+    left_out: int | str
 
     @property
     def directory(self) -> Path:
-        return self.out / f"seed-{self.seed}" / f"fold-{self.fold}"
+        """Where the model and its estimates go."""
+        part = f"fold-{self.left_out}"
+        if isinstance(self.left_out, str):
+            part = f"without-{self.left_out}"
+        return self.out / f"seed-{self.seed}" / part
 
-    @property
-    def second(self) -> Path | None:
-        """The second head's model, where there are two kinds of labels."""
-        kinds = {clip.sides is None for clip in self.clips}
-        return self.directory / SECOND if len(kinds) == 2 else None
-
-    @property
-    def models(self) -> list[Path]:
-        """The directories of the models that the task makes; the last one is finished last."""
-        return [*filter(None, [self.second]), self.directory]
+    def held_out(self, clip: Clip) -> bool:
+        """Whether the network must not hear the clip before it judges it."""
+        if isinstance(self.left_out, str):
+            return clip.dataset == self.left_out
+        return clip.fold == self.left_out or not clip.learnt
 
 
 def crossval(
@@ -69,14 +71,45 @@ def crossval(
     """Train a network a fold and seed, judge the held-out clips, and write the table.
 
     Writes ``out/seed-S/fold-K/`` (a model directory and ``estimates.csv.gz`` each; finished ones
-    are not made again, unfinished ones go on) and ``out/out_of_fold.csv.gz``. Where there are
-    labels in time and quadrants, ``out/second/out_of_fold.csv.gz`` holds the word of the second
-    head alone, whose models are in ``out/seed-S/fold-K/second``. ``jobs`` networks are trained at
-    once, each on one core: small networks gain little from a second. ``progress`` is told of
-    epochs. Returns the first table's rows.
+    are not made again, unfinished ones go on) and ``out/out_of_fold.csv.gz``. ``jobs`` networks are
+    trained at once, each on one core: small networks gain little from a second. ``progress`` is
+    told of epochs. Returns the table's rows.
     """
-    chosen = sorted({clip.fold for clip in clips} if folds is None else folds)
+    there = {clip.fold for clip in clips if clip.fold >= 0}
+    chosen = sorted(there if folds is None else folds)
     tasks = [_Task(recipe, tuple(clips), cache, out, seed, f) for seed in seeds for f in chosen]
+    rows = _done(tasks, jobs, progress)
+    for fold, inside, outside in split(prepare(clips, recipe, cache)):
+        if fold in chosen:
+            rows += baseline_rows(recipe, inside, outside, fold)
+    write_table(out / OUT_OF_FOLD, rows)
+    # As they were written, rounding and all: every figure follows from the file.
+    return read_table(out / OUT_OF_FOLD)
+
+
+def left_out(
+    recipe: Recipe,
+    clips: Sequence[Clip],
+    cache: Path,
+    out: Path,
+    *,
+    seeds: Sequence[int],
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> list[Row]:
+    """Each dataset with labels judged by networks that were trained on all others.
+
+    As ``crossval``, in ``out/seed-S/without-NAME/`` and ``out/left_out.csv.gz``. Sounds that are
+    no music are trained with, and judged by ``crossval`` alone.
+    """
+    names = sorted({clip.dataset for clip in clips if clip.emotional})
+    tasks = [_Task(recipe, tuple(clips), cache, out, seed, n) for seed in seeds for n in names]
+    write_table(out / LEFT_OUT, _done(tasks, jobs, progress))
+    return read_table(out / LEFT_OUT)
+
+
+def _done(tasks: Sequence[_Task], jobs: int | None, progress: Progress | None) -> list[Row]:
+    """The estimates of all tasks, those that were not done before done now."""
     undone = [task for task in tasks if not (task.directory / _ESTIMATES).is_file()]
     context = get_context("spawn")
     epochs = context.Value("q", 0)
@@ -88,18 +121,9 @@ def crossval(
             done, waiting = wait(waiting, timeout=1.0)
             for future in done:
                 future.result()
-            if progress is not None:
-                progress(epochs.value, recipe.fit.epochs * len(undone))
-    baselines = []
-    for fold, inside, outside in split(prepare(clips, recipe.features, cache)):
-        if fold in chosen:
-            baselines += baseline_rows(recipe, inside, outside, fold)
-    for made in zip(*(task.models for task in tasks), strict=True):
-        rows = [row for directory in made for row in read_table(directory / _ESTIMATES)]
-        table = (out / SECOND if made[0].name == SECOND else out) / "out_of_fold.csv.gz"
-        write_table(table, rows + baselines)
-    # As they were written, rounding and all: every figure follows from the file.
-    return read_table(table)
+            if progress is not None and undone:
+                progress(epochs.value, undone[0].recipe.fit.epochs * len(undone))
+    return [row for task in tasks for row in read_table(task.directory / _ESTIMATES)]
 
 
 _epochs: Any = None
@@ -121,27 +145,20 @@ def _run(task: _Task) -> None:
         with _epochs.get_lock():
             _epochs.value += 1
 
-    songs = prepare(task.clips, task.recipe.features, task.cache, processes=1)
-    inside = [song for song in songs if song.clip.fold != task.fold]
-    train(
-        task.recipe,
-        inside,
-        task.directory,
-        seed=task.seed,
-        second=task.second,
-        report=report,
-        resume=True,
-    )
-    held_out = [clip for clip in task.clips if clip.fold == task.fold]
-    for directory in task.models:
-        model = load_model(directory)
-        rows = [row for clip in held_out for row in clip_rows(model, clip, task.seed, task.fold)]
-        write_table(directory / _ESTIMATES, rows)
+    songs = prepare(task.clips, task.recipe, task.cache, processes=1)
+    inside = [song for song in songs if not task.held_out(song.clip)]
+    train(task.recipe, inside, task.directory, seed=task.seed, report=report, resume=True)
+    model = load_model(task.directory)
+    fold = task.left_out if isinstance(task.left_out, int) else -1
+    # What no network may learn from is judged by that of its own fold, as all else.
+    asked = [c for c in task.clips if task.held_out(c) and (fold < 0 or c.fold == fold)]
+    rows = [row for clip in asked for row in clip_rows(model, clip, task.seed, fold)]
+    write_table(task.directory / _ESTIMATES, rows)
 
 
 def split(songs: Sequence[Song]) -> Iterator[tuple[int, list[Song], list[Song]]]:
     """Each fold with the songs inside (to train on) and outside (held out)."""
-    for fold in sorted({song.clip.fold for song in songs}):
+    for fold in sorted({song.clip.fold for song in songs if song.clip.fold >= 0}):
         yield (
             fold,
             [song for song in songs if song.clip.fold != fold],

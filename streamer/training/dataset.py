@@ -1,12 +1,16 @@
-"""Annotated music on disk: the excerpt and clip layouts, and the original DEAM release.
+"""Annotated sound on disk: music with ratings, quadrants or felt emotions, and what is no music.
 
-Three layouts are read, told apart by the files that they have:
+Five layouts are read, told apart by the files and columns that they have:
 
 - *excerpts*: ``excerpts.csv`` (``song_id,path,start_s,duration_s,fold``) and
   ``annotations/{valence,arousal}.csv`` in DEAM's wide form; second 0 of a file is second
   ``start_s`` of the annotated clip.
 - *clips*: ``clips.csv`` (``song_id,path,quadrant,valence,arousal,artist_id,fold``): one quadrant a
   clip, with coarse numbers beside it.
+- *felt*: ``clips.csv`` (``song_id,path``, one column for each of :data:`FELT`, ``fold``): the share
+  of listeners who felt each of nine emotions.
+- *sounds*: ``clips.csv`` (``clip_id,path,kind,group,licence,doubtful``): sounds that are no music
+  but for those of kind ``music``. A quarter of the groups, chosen by name, is never held out.
 - *DEAM*: the release as it is downloaded, ``MEMD_audio/*.mp3`` and ``annotations/annotations
   averaged per song/dynamic (per second annotations)/{arousal,valence}.csv``.
 """
@@ -16,8 +20,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +35,23 @@ _DEAM_AUDIO = "MEMD_audio"
 _DEAM_LABELS = (
     Path("annotations") / "annotations averaged per song" / "dynamic (per second annotations)"
 )
+#: The emotions of the *felt* layout (GEMS-9: Zentner, Grandjean and Scherer 2008), and the weight
+#: of each in its coarse valence and arousal: a convention of ours, for figures.
+FELT = {
+    "amazement": (1.0, 1.0),
+    "solemnity": (0.0, 0.0),
+    "tenderness": (0.5, -1.0),
+    "nostalgia": (-0.5, -1.0),
+    "calmness": (0.5, -1.0),
+    "power": (0.0, 1.0),
+    "joyful_activation": (1.0, 1.0),
+    "tension": (-1.0, 1.0),
+    "sadness": (-1.0, -1.0),
+}
+#: Windows of the hints, in seconds.
+HINT_HOP_S, HINT_WINDOW_S = 1.504, 2.992
+#: The kind of a clip that is music.
+MUSIC = "music"
 _QUADRANT_SIDES = {"Q1": (1, 1), "Q2": (0, 1), "Q3": (0, 0), "Q4": (1, 0)}
 
 
@@ -40,8 +61,12 @@ class Clip:
 
     ``group`` is what must not be split between folds (the song, or the artist). ``times`` (labels,)
     are seconds from the start of the file and ``labels`` (labels, 2) the valence and arousal there,
-    in [-1, 1]; both empty for a clip judged as a whole. ``sides`` are 1 or 0 for positive valence
-    and high arousal of a clip judged by quadrant, ``tags`` its coarse valence and arousal.
+    in [-1, 1]; both empty for a clip judged as a whole. ``tags`` are the coarse valence and arousal
+    of such a clip, and ``sides``, 1 or 0, whether they count as positive and high, if it was judged
+    by quadrant; ``felt`` (9,) the shares of :data:`FELT`. ``kind`` is "music", or what else is
+    heard. ``learnt``: whether its terms let a model learn from it; if not, it is for measuring.
+    A ``fold`` of -1 is never held out. ``hints`` (windows, 114): what a teacher that heard much
+    more music says of each :data:`HINT_WINDOW_S` seconds, one window each :data:`HINT_HOP_S`.
     """
 
     dataset: str
@@ -53,6 +78,20 @@ class Clip:
     labels: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)))
     sides: tuple[int, int] | None = None
     tags: tuple[float, float] | None = None
+    felt: tuple[float, ...] | None = None
+    kind: str = MUSIC
+    learnt: bool = True
+    hints: NDArray[np.float16] | None = None
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether its labels follow time."""
+        return bool(len(self.times))
+
+    @property
+    def emotional(self) -> bool:
+        """Whether anything is known of its emotion."""
+        return self.dynamic or self.tags is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +104,13 @@ class Dataset:
 
     @property
     def dynamic(self) -> bool:
-        """Whether the labels follow time (else each clip has a quadrant)."""
-        return bool(self.clips) and self.clips[0].sides is None
+        """Whether the labels follow time (else each clip is judged as a whole)."""
+        return bool(self.clips) and self.clips[0].dynamic
 
     @property
     def folds(self) -> list[int]:
-        """The folds that occur, in order."""
-        return sorted({clip.fold for clip in self.clips})
+        """The folds that are held out in turn, in order."""
+        return sorted({clip.fold for clip in self.clips if clip.fold >= 0})
 
 
 def read_dataset(folder: Path) -> Dataset:
@@ -86,7 +125,7 @@ def read_dataset(folder: Path) -> Dataset:
     if (folder / "excerpts.csv").is_file():
         clips = _excerpts(folder, bare)
     elif (folder / "clips.csv").is_file():
-        clips = _clips(folder)
+        clips = _clips_layout(folder)(folder)
     elif (folder / _DEAM_AUDIO).is_dir():
         clips = _deam(folder, bare)
     else:
@@ -99,7 +138,29 @@ def read_dataset(folder: Path) -> Dataset:
     for clip in found:
         if not clip.path.is_file():
             raise DatasetError(f"{folder} names {clip.path.name}, but the file is missing")
+    hints = _hints(folder)
+    found = tuple(replace(clip, hints=hints.get(clip.path)) for clip in found)
     return Dataset(folder.resolve().name, found, _left_out(folder, bare))
+
+
+def _hints(folder: Path) -> dict[Path, NDArray[np.float16]]:
+    """Each clip's hints: from ``hints.npz`` in the folder, or ``../hints/NAME.npz`` beside it.
+
+    The file holds ``path`` and ``windows`` of each clip, and all windows' ``embedding`` and
+    ``tags`` in that order.
+    """
+    files = (folder / "hints.npz", folder.parent / "hints" / f"{folder.resolve().name}.npz")
+    file = next((file for file in files if file.is_file()), None)
+    if file is None:
+        return {}
+    try:
+        with np.load(file, allow_pickle=False) as table:
+            said = np.concatenate([table["embedding"], table["tags"]], axis=1)
+            parts = np.split(said, np.cumsum(table["windows"])[:-1])
+            named = zip(table["path"].tolist(), parts, strict=True)
+            return {folder / path: part for path, part in named if len(part)}
+    except (OSError, ValueError, KeyError) as error:
+        raise DatasetError(f"{file} cannot be read as hints: {error}") from None
 
 
 def _left_out(folder: Path, songs: list[str]) -> tuple[str, ...]:
@@ -138,6 +199,65 @@ def _excerpts(folder: Path, bare: list[str]) -> Iterator[Clip]:
         )
 
 
+def _clips_layout(folder: Path) -> Callable[[Path], Iterator[Clip]]:
+    """Which of the layouts with a ``clips.csv`` a folder has, by its columns."""
+    columns = _columns(folder / "clips.csv")
+    if columns >= FELT.keys():
+        return _felt
+    return _sounds if "kind" in columns else _clips
+
+
+def _columns(path: Path) -> set[str]:
+    """The names in the first line of a table; none where it cannot be read."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return {name.strip() for name in next(csv.reader(file), [])}
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return set()
+
+
+def _felt(folder: Path) -> Iterator[Clip]:
+    for row in _rows(folder / "clips.csv", ("song_id", "path", *FELT, "fold")):
+        felt = [_number(row, name, folder) for name in FELT]
+        valence, arousal = np.array(felt) @ np.array(list(FELT.values()))
+        yield Clip(
+            dataset=folder.resolve().name,
+            song=row["song_id"],
+            path=folder / row["path"],
+            fold=int(_number(row, "fold", folder)),
+            group=row["song_id"],
+            tags=(float(valence), float(arousal)),
+            felt=tuple(felt),
+        )
+
+
+def _sounds(folder: Path) -> Iterator[Clip]:
+    columns = ("clip_id", "path", "kind", "group", "licence", "doubtful")
+    for row in _rows(folder / "clips.csv", columns):
+        if _number(row, "doubtful", folder):
+            continue  # It may hold music: neither figures nor training want it.
+        yield Clip(
+            dataset=folder.resolve().name,
+            song=row["clip_id"],
+            path=folder / row["path"],
+            fold=_fold(row["group"], kept=4),
+            group=row["group"],
+            kind=row["kind"],
+            learnt=row["licence"] != "not stated",
+        )
+
+
+def _fold(name: str, kept: int = 0) -> int:
+    """The fold of a group that brings none, by its name alone: not by which others are there.
+
+    Of ``kept`` groups one is never held out: its fold is -1.
+    """
+    number = int(hashlib.sha256(name.encode()).hexdigest(), 16)
+    if kept and number % kept == 0:
+        return -1
+    return (number // max(kept, 1)) % FOLDS
+
+
 def _clips(folder: Path) -> Iterator[Clip]:
     columns = ("song_id", "path", "quadrant", "valence", "arousal", "artist_id", "fold")
     for row in _rows(folder / "clips.csv", columns):
@@ -164,9 +284,7 @@ def _deam(folder: Path, bare: list[str]) -> Iterator[Clip]:
         if not times.size:
             bare.append(song)
             continue
-        # Which fold a song is in depends on its name alone, not on which others are there.
-        fold = int(hashlib.sha256(song.encode()).hexdigest(), 16) % FOLDS
-        yield Clip(folder.resolve().name, song, path, fold, song, times, labels)
+        yield Clip(folder.resolve().name, song, path, _fold(song), song, times, labels)
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:

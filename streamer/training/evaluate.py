@@ -10,7 +10,16 @@ from pathlib import Path
 from streamer.network.model import load_model
 from streamer.processes import cores
 from streamer.training.dataset import Clip
-from streamer.training.figures import Figures, agreement, calibration, movement, quadrant_figures
+from streamer.training.figures import (
+    Figures,
+    agreement,
+    calibration,
+    is_felt,
+    movement,
+    music,
+    quadrant_figures,
+    song_figures,
+)
 from streamer.training.out_of_fold import Row, clip_rows, loaded
 
 
@@ -27,13 +36,17 @@ def evaluate(directory: Path, clips: Sequence[Clip]) -> tuple[Figures, list[Row]
         rows = [row for one in judged for row in one]
     figures: Figures = {"model": model.name, "clips": len(clips), "in_sample": known}
     dynamic = [row for row in rows if row.t >= 0]
-    whole = [row for row in rows if row.t < 0]
+    whole = [row for row in rows if row.side_valence >= 0]
+    known_felt = [row for row in rows if is_felt(row)]
     if dynamic:
         figures |= agreement(dynamic)
         figures["calibration"] = calibration(dynamic)
         figures["movement"] = movement(dynamic)
     if whole:
         figures["quadrants"] = quadrant_figures(whole)
+    if known_felt:
+        figures["felt"] = song_figures(known_felt)
+    figures["music"] = music(rows)
     return figures, rows
 
 

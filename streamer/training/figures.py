@@ -20,6 +20,8 @@ from streamer.training.out_of_fold import Row, by_song
 
 AXES = ("valence", "arousal")
 Figures = dict[str, Any]
+#: Half of a normal variable lies within so many deviations, and 90 % of it.
+_FIFTY, _NINETY = 0.6744897501960817, 1.6448536269514722
 #: Songs at least this long count for the correlation of movement.
 _MOVING_S = 15.0
 
@@ -27,7 +29,8 @@ _MOVING_S = 15.0
 def five_fold(rows: Sequence[Row]) -> Figures:
     """The figures of the network over its seeds, and of the baselines beside it."""
     dynamic = [row for row in rows if row.t >= 0]
-    quadrants = [row for row in rows if row.t < 0]
+    quadrants = [row for row in rows if row.side_valence >= 0]
+    felt = [row for row in rows if is_felt(row)]
     seeds = sorted({row.seed for row in rows if row.predictor == "network"})
 
     def over_seeds(part: Sequence[Row], figures: Callable[[Sequence[Row]], Figures]) -> Figures:
@@ -47,7 +50,74 @@ def five_fold(rows: Sequence[Row]) -> Figures:
         }
     if quadrants:
         result["quadrants"] = over_seeds(quadrants, quadrant_figures)
+    if felt:
+        result["felt"] = over_seeds(felt, song_figures)
     return result
+
+
+def is_felt(row: Row) -> bool:
+    """Whether it is of a clip with felt emotions: judged as a whole, and by no quadrant."""
+    known = bool(row.label_valence or row.label_arousal)
+    return row.t < 0 and row.side_valence < 0 and known
+
+
+def left_out(rows: Sequence[Row]) -> Figures:
+    """Each dataset judged by networks that never heard it nor anything made from it, by its name.
+
+    ``r`` with one label a song: the mean of its labels in time, or the clip's coarse ones. Where
+    labels lie on the plane, ``inside_90`` is the share of them in the 90 % interval; of clips
+    judged by quadrant, ``quadrant.right`` is the share named rightly, as it answers.
+    """
+    figures: Figures = {}
+    for name in sorted({row.dataset for row in rows}):
+        own = [row for row in rows if row.dataset == name]
+        seeds = sorted({row.seed for row in own})
+        figures[name] = summarised([_left_out([r for r in own if r.seed == s]) for s in seeds])
+        figures[name]["seeds"] = seeds
+    return figures
+
+
+def _left_out(rows: Sequence[Row]) -> Figures:
+    figures = song_figures(rows)
+    if rows[0].side_valence >= 0:
+        figures["quadrant"] = {"right": quadrant_figures(rows)["quadrant"]}
+    if rows[0].t >= 0 or rows[0].side_valence >= 0:
+        scored = _scored(rows) or rows
+        for axis in AXES:
+            apart = np.abs(_of(scored, axis) - _labels(scored, axis)) / _of(scored, f"{axis}_sd")
+            figures[axis]["inside_90"] = float((apart <= _NINETY).mean())
+    return figures
+
+
+def song_figures(rows: Sequence[Row]) -> Figures:
+    """Songs, and by axis r of one estimate a song with one label a song."""
+    songs = [_scored(song) or song for song in by_song(rows)]
+    figures: Figures = {"songs": len(songs)}
+    for axis in AXES:
+        said = np.array([_of(song, axis).mean() for song in songs])
+        known = np.array([_labels(song, axis).mean() for song in songs])
+        figures[axis] = {"r": pearson(said, known)}
+    return figures
+
+
+def music(rows: Sequence[Row]) -> Figures:
+    """How much of each kind of sound is withheld from second 2 on, by dataset and kind.
+
+    Every clip counts alike, and was heard by a network that learnt from none of its group.
+    """
+    figures: Figures = {}
+    own = [row for row in rows if row.predictor == "network"]
+    seeds = sorted({row.seed for row in own})
+    for dataset, kind in sorted({(row.dataset, row.kind) for row in own}):
+        part = [row for row in own if (row.dataset, row.kind) == (dataset, kind)]
+        clips = by_song([row for row in part if row.seed == seeds[0]])
+        records = [
+            {"withheld": float(np.mean([song[0].withheld for song in by_song(of_seed)]))}
+            for seed in seeds
+            if (of_seed := [row for row in part if row.seed == seed])
+        ]
+        figures.setdefault(dataset, {})[kind] = summarised(records) | {"clips": len(clips)}
+    return figures
 
 
 def agreement(rows: Sequence[Row]) -> Figures:
@@ -97,8 +167,8 @@ def calibration(rows: Sequence[Row]) -> Figures:
     for axis in AXES:
         apart = np.abs(_of(scored, axis) - _labels(scored, axis)) / _of(scored, f"{axis}_sd")
         figures[axis] = {
-            "inside_50": float((apart <= 0.6744897501960817).mean()),
-            "inside_90": float((apart <= 1.6448536269514722).mean()),
+            "inside_50": float((apart <= _FIFTY).mean()),
+            "inside_90": float((apart <= _NINETY).mean()),
         }
     positive = [_normal(_of(scored, axis) / _of(scored, f"{axis}_sd")) for axis in AXES]
     truth = _quadrants(*(_labels(scored, axis) >= 0 for axis in AXES))
@@ -324,7 +394,37 @@ def evaluation_text(figures: Figures) -> str:
         ]
     if "quadrants" in figures:
         parts.append(quadrant_table({figures["model"]: figures["quadrants"]}))
+    if "felt" in figures:
+        parts += ["Felt emotions", felt_table(figures["felt"])]
+    if "music" in figures:
+        parts.append(music_table(figures["music"]))
     return "\n\n".join(parts)
+
+
+def felt_table(felt: Figures) -> str:
+    """R with weighted sums of the felt emotions."""
+    return markdown_table(["", "r"], [[axis, number(felt[axis]["r"])] for axis in AXES])
+
+
+def left_out_table(left_out: Figures) -> str:
+    """Each corpus judged by networks of the others."""
+    rows = []
+    for name, entry in left_out.items():
+        right = entry.get("quadrant", {}).get("right")
+        inside = [number(entry[axis].get("inside_90")) for axis in AXES]
+        rows.append([name, *(number(entry[axis]["r"]) for axis in AXES), number(right), *inside])
+    inside = [f"{axis} inside 90 %" for axis in AXES]
+    return markdown_table(["", *(f"{axis} r" for axis in AXES), "right quadrant", *inside], rows)
+
+
+def music_table(music: Figures) -> str:
+    """Which share of each kind of sound is withheld."""
+    rows = [
+        [dataset, kind, str(entry["clips"]), number(entry["withheld"])]
+        for dataset, kinds in music.items()
+        for kind, entry in kinds.items()
+    ]
+    return markdown_table(["", "kind", "clips", "withheld"], rows)
 
 
 def confusion_table(confusion: Figures) -> str:
@@ -356,4 +456,6 @@ def five_fold_text(five_fold: Figures) -> str:
         ]
     if "quadrants" in five_fold:
         parts += ["Clips judged by quadrant", quadrant_table({"network": five_fold["quadrants"]})]
+    if "felt" in five_fold:
+        parts += ["Felt emotions", felt_table(five_fold["felt"])]
     return "\n\n".join(parts)

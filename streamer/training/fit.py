@@ -6,7 +6,7 @@ import copy
 import hashlib
 import math
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from streamer.errors import DatasetError
+from streamer.features.chroma import HarmonyState
 from streamer.features.gain import VolumeState
 from streamer.network.config import NetworkConfig, Normalisation
 from streamer.network.hybrid import TorchState
-from streamer.training.batches import Batch, Batches, Teachings
-from streamer.training.learner import Learner, SecondHead, loss
-from streamer.training.material import Rows, Song
+from streamer.training.batches import Batch, Batches
+from streamer.training.labels import Scale
+from streamer.training.learner import Learner, loss
+from streamer.training.material import Rows, RowsState, Song
 from streamer.training.recipe import Recipe
+from streamer.training.teachers import Teachings
 
 
 def run_name(recipe: Recipe, songs: Sequence[Song], seed: int) -> str:
@@ -31,8 +34,10 @@ def run_name(recipe: Recipe, songs: Sequence[Song], seed: int) -> str:
     digest = hashlib.sha256(repr((recipe, seed)).encode())
     for song in songs:
         clip = song.clip
-        digest.update(repr((clip.dataset, clip.song, clip.sides, clip.tags)).encode())
-        for array in (song.bands, clip.times, clip.labels):
+        whole = (clip.sides, clip.tags, clip.felt, clip.kind)
+        digest.update(repr((clip.dataset, clip.song, *whole)).encode())
+        arrays = [clip.times, clip.labels, *(part for take in song.takes for part in take.parts)]
+        for array in arrays if clip.hints is None else [*arrays, clip.hints]:
             digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
@@ -66,15 +71,11 @@ Report = Callable[[int, int, float], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
-    """Averaged weights as ``weights.safetensors`` holds them, and what they expect as input.
-
-    ``second`` is the head that was judged by quadrant, which the weights leave out.
-    """
+    """Averaged weights as ``weights.safetensors`` holds them, and what they expect as input."""
 
     network: NetworkConfig
     normalisation: Normalisation
     weights: dict[str, NDArray[np.float32]]
-    second: SecondHead
 
 
 def fit(
@@ -82,18 +83,21 @@ def fit(
     songs: Sequence[Song],
     *,
     seed: int,
-    teachings: Teachings | None = None,
+    scales: Mapping[str, Scale],
+    teachings: Teachings,
     checkpoint: Path | None = None,
     report: Report | None = None,
 ) -> Fitted:
     """Train on ``songs`` and return the averaged weights.
 
+    ``scales`` bring each corpus's labels to the common plane; ``teachings`` is what there is to
+    learn beside them.
     With a ``checkpoint`` file the state is kept after each epoch, and a run that finds one goes on
     from there to the same weights as without the interruption. Raises ``DatasetError`` where the
     checkpoint is damaged or of a run with another recipe, seed or other songs, and where the loss
     grows beyond all numbers.
     """
-    run = _Run(recipe, songs, seed, teachings)
+    run = _Run(recipe, songs, seed, scales, teachings)
     if checkpoint is not None and checkpoint.is_file():
         run.restore(read_checkpoint(checkpoint, run.name))
     while run.done < run.epochs:
@@ -104,10 +108,10 @@ def fit(
             write_checkpoint(checkpoint, run.keep())
         if report is not None:
             report(run.done, run.epochs, mean_loss)
+    run.average.blend(recipe.fit.ratings_share)
     learnt = run.average.network
     weights = {name: tensor.numpy().copy() for name, tensor in learnt.state_dict().items()}
-    second = run.average.second_head(Rows(recipe), songs)
-    return Fitted(learnt.config, run.normalisation, weights, second)
+    return Fitted(learnt.config, run.normalisation, weights)
 
 
 class _Run:
@@ -118,7 +122,8 @@ class _Run:
         recipe: Recipe,
         songs: Sequence[Song],
         seed: int,
-        teachings: Teachings | None,
+        scales: Mapping[str, Scale],
+        teachings: Teachings,
     ) -> None:
         config = recipe.fit
         torch.manual_seed(seed)
@@ -128,11 +133,15 @@ class _Run:
         self.done = 0
         self._random = np.random.default_rng(seed)
         self._rows = Rows(recipe)
-        self._batches = Batches(songs, recipe, teachings)
+        self._batches = Batches(songs, recipe, scales, teachings)
         self.normalisation = self._rows.normalisation(songs)
         hops_a_second = recipe.features.sample_rate / recipe.features.hop
         self.learner = Learner(
-            recipe.network, self.normalisation, config.dropout, config.memory_s * hops_a_second
+            recipe.network,
+            self.normalisation,
+            config.dropout,
+            config.memory_s * hops_a_second,
+            self._batches.heads(recipe.loss),
         )
         self.average = copy.deepcopy(self.learner)
         self._loss = recipe.loss
@@ -152,16 +161,16 @@ class _Run:
         self._schedule = torch.optim.lr_scheduler.OneCycleLR(
             self._optimiser,
             config.learning_rate,
-            total_steps=self.epochs * self._batches.per_epoch + 1,
+            total_steps=self.epochs * config.steps + 1,
             pct_start=0.15,
             div_factor=10,
             final_div_factor=100,
         )
         self._steps = 0
-        self._carried: tuple[list[Tensor], list[VolumeState]] | None = None
+        self._carried: tuple[list[Tensor], list[RowsState]] | None = None
 
     def epoch(self) -> float:
-        """One pass over the songs; the mean loss."""
+        """One epoch's batches; the mean loss."""
         self.learner.train()
         losses = [self._step(batch) for batch in self._batches.epoch(self._random)]
         self.done += 1
@@ -182,11 +191,14 @@ class _Run:
             "carried": self._kept_states(),
         }
 
-    def _kept_states(self) -> tuple[list[Tensor], list[tuple[float, int]]] | None:
+    def _kept_states(self) -> tuple[list[Tensor], list[list[dict[str, Tensor]]]] | None:
         if self._carried is None:
             return None
-        parts, volumes = self._carried
-        return parts, [(volume.power, volume.heard) for volume in volumes]
+        parts, ended = self._carried
+        return parts, [
+            [{name: torch.tensor(a) for name, a in part.to_arrays().items()} for part in state]
+            for state in ended
+        ]
 
     def restore(self, kept: dict[str, Any]) -> None:
         """Go on from a kept state."""
@@ -198,15 +210,24 @@ class _Run:
         self._optimiser.load_state_dict(kept["optimiser"])
         self._schedule.load_state_dict(kept["schedule"])
         if kept["carried"] is not None:
-            parts, volumes = kept["carried"]
-            self._carried = parts, [VolumeState(*numbers) for numbers in volumes]
+            parts, ended = kept["carried"]
+            self._carried = parts, [self._restored(*state) for state in ended]
+
+    def _restored(self, *kept: dict[str, Tensor]) -> RowsState:
+        level, harmony = (
+            part.with_arrays({name: tensor.numpy() for name, tensor in arrays.items()})
+            for part, arrays in zip(self._rows.initial, kept, strict=True)
+        )
+        assert isinstance(level, VolumeState)
+        assert isinstance(harmony, HarmonyState)
+        return level, harmony
 
     def _step(self, batch: Batch) -> float:
-        state, volumes = self._begin(len(batch.bands))
-        rows, volumes = self._rows.of(batch.bands, volumes)
-        outputs, judged, after = self.learner(torch.from_numpy(rows), state)
-        self._carried = [part.detach() for part in after], volumes
-        total = loss(self._loss, outputs, judged, batch)
+        state, begun = self._begin(len(batch.bands))
+        rows, ended = self._rows.of(batch.bands, batch.tones, begun)
+        words, after = self.learner(torch.from_numpy(rows), state)
+        self._carried = [part.detach() for part in after], ended
+        total = loss(self._loss, words, batch)
         self._optimiser.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.learner.parameters(), 1.0)
@@ -221,17 +242,17 @@ class _Run:
                 mean.lerp_(current, 1 - decay)
         return float(total.detach())
 
-    def _begin(self, size: int) -> tuple[TorchState, list[VolumeState]]:
+    def _begin(self, size: int) -> tuple[TorchState, list[RowsState]]:
         """The states that a batch begins in: fresh ones, and ends of other songs."""
         state = self.learner.network.initial(size)
-        volumes = [self._rows.initial] * size
+        begun = [self._rows.initial] * size
         if self._carried is None:
-            return state, volumes
+            return state, begun
         order = self._random.permutation(size)
         goes_on = self._random.random(size) < self.config.carry
         mask = torch.from_numpy(goes_on.astype(np.float32))[None, :, None]
         parts, ended = self._carried
         hidden, cell, newest, integral = (part[:, order] * mask for part in parts)
         for index in np.flatnonzero(goes_on):
-            volumes[index] = ended[order[index]]
-        return (hidden, cell, newest, integral), volumes
+            begun[index] = ended[order[index]]
+        return (hidden, cell, newest, integral), begun

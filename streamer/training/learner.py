@@ -1,48 +1,32 @@
-"""What is trained, and the loss: the network, and a second head that is judged by quadrant."""
+"""What is trained, and the loss: the network, and heads that only help it to learn."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from streamer.network.config import NetworkConfig, Normalisation
 from streamer.network.hybrid import HybridNetwork, TorchState
+from streamer.network.runtime import LOG_SD_RANGE
 from streamer.training.batches import Batch
-from streamer.training.material import Rows, Song
+from streamer.training.labels import LABEL_SD
 from streamer.training.recipe import LossConfig
 
-Floats = NDArray[np.float32]
-#: A stream is heard so long before what is said of it counts, in seconds.
-_SETTLED_S = 3.0
-#: The spread of estimates where no labels give one.
-_SPREAD = 0.3
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SecondHead:
-    """What judges by quadrant: ``weight`` (2, units) and ``bias`` (2,), positive and high above 0.
-
-    ``spread`` (2,) is the deviation over songs of what it says, ``first`` (2,) that of what the
-    network's own head says before its tanh (.3 where it had nothing to learn from).
-    """
-
-    weight: Floats
-    bias: Floats
-    spread: Floats
-    first: Floats
+#: What the network and the heads say of a batch, by name: (batch, time, numbers).
+Words = Mapping[str, Tensor]
+#: Deviations begin near .25.
+_FIRST_LOG_SD = -1.4
 
 
 class Learner(nn.Module):
-    """The network and the second head: two tasks that share all but the last layer.
+    """The network, and one linear head for each kind of label, on the same leaky mean.
 
-    Labels in time and quadrants of clips mean different things by valence, and neither scale is
-    bent to the other (multi-task learning: Caruana 1997).
+    One estimate has to answer for all corpora; what their labels say beside it (quadrants, felt
+    emotions, tags) shapes what the network hears, by heads of their own that are thrown away
+    (multi-task learning: Caruana 1997).
     """
 
     def __init__(
@@ -51,18 +35,47 @@ class Learner(nn.Module):
         normalisation: Normalisation,
         dropout: float,
         memory: float,
+        heads: Mapping[str, int],
     ) -> None:
-        """``memory``: the longest that forget gates begin with, in frames; 0 leaves them."""
+        """``memory``: the longest that forget gates begin with, in frames; 0 leaves them.
+
+        ``heads``: the numbers that each one says.
+        """
         super().__init__()
         self.network = HybridNetwork(config, normalisation, dropout)
-        self.second = nn.Linear(config.lstm, 2)
-        if memory > 1:
-            self._remember(memory)
+        self.heads = nn.ModuleDict(
+            {name: nn.Linear(config.lstm, size) for name, size in heads.items() if size}
+        )
+        with torch.no_grad():
+            self.network.head.bias[2:] = _FIRST_LOG_SD
+            if memory > 1:
+                self._remember(memory)
 
-    def forward(self, rows: Tensor, state: TorchState) -> tuple[Tensor, Tensor, TorchState]:
-        """The network's outputs (batch, time, 4), the second head's (batch, time, 2), the state."""
-        heard, _, after = self.network.listen(rows, state)
-        return self.network.tell(heard), self.second(heard), after
+    def forward(self, rows: Tensor, state: TorchState) -> tuple[dict[str, Tensor], TorchState]:
+        """What is said of ``rows`` (batch, time, inputs), and the new state.
+
+        ``estimate`` (batch, time, 4) before the range of the deviations is cut, ``music`` (batch,
+        time) as log odds if there is a gate, and the heads by their names.
+        """
+        heard, newest, after = self.network.listen(rows, state)
+        words = {name: head(heard) for name, head in self.heads.items()}
+        words["estimate"] = self.network.head(heard)
+        if self.network.music is not None:
+            words["music"] = self.network.sense(newest)
+        return words, after
+
+    def blend(self, share: Sequence[float]) -> None:
+        """Make ``share`` of valence and arousal the word of the ratings' head, if it is there.
+
+        Both are linear, and on one scale: their mixture is one head.
+        """
+        if "ratings" not in self.heads:
+            return
+        ratings = self.heads["ratings"]
+        with torch.no_grad():
+            for name, own in self.network.head.named_parameters():
+                for axis, part in enumerate(share):
+                    own[axis] += part * (ratings.get_parameter(name)[axis] - own[axis])
 
     def _remember(self, longest: float) -> None:
         """Begin the last layer's forget gates with memories from a frame to ``longest`` frames.
@@ -70,79 +83,97 @@ class Learner(nn.Module):
         Source: Tallec and Ollivier 2018, "Can recurrent neural networks warp time?".
         """
         units, layer = self.network.config.lstm, self.network.config.layers - 1
-        with torch.no_grad():
-            forget = torch.rand(units) * math.log(longest)
-            bias = getattr(self.network.lstm, f"bias_ih_l{layer}")
-            bias.zero_()
-            getattr(self.network.lstm, f"bias_hh_l{layer}").zero_()
-            bias[units : 2 * units] = forget
-            bias[:units] = -forget
-            self.network.head.bias[2:] = -1.6  # deviations begin near .2
-
-    def second_head(self, rows: Rows, songs: Sequence[Song]) -> SecondHead:
-        """The second head, and how far both spread over every third song."""
-        self.eval()
-        said = []
-        with torch.no_grad():
-            for song in songs[::3]:
-                fed, _ = rows.of(song.bands[None], [rows.initial])
-                heard, _, _ = self.network.listen(torch.from_numpy(fed), self.network.initial())
-                settled = song.ends > min(_SETTLED_S, song.ends[-1] / 2)
-                heard = heard[:, torch.from_numpy(settled)].mean(1)
-                said.append(torch.cat([self.network.head(heard)[:, :2], self.second(heard)], 1))
-        spread = torch.cat(said).std(0, correction=0).clamp(min=1e-3).numpy()
-        first, second = spread[:2], spread[2:]
-        if all(song.clip.sides is not None for song in songs):
-            first = np.full_like(first, _SPREAD)
-        weight, bias = (part.detach().numpy().copy() for part in self.second.parameters())
-        return SecondHead(weight, bias, second, first)
+        forget = torch.rand(units) * math.log(longest)
+        bias = getattr(self.network.lstm, f"bias_ih_l{layer}")
+        bias.zero_()
+        getattr(self.network.lstm, f"bias_hh_l{layer}").zero_()
+        bias[units : 2 * units] = forget
+        bias[:units] = -forget
 
 
-def loss(config: LossConfig, outputs: Tensor, judged: Tensor, batch: Batch) -> Tensor:
-    """Concordance and likelihood of labels in time, sides of clips judged by quadrant.
+def loss(config: LossConfig, words: Words, batch: Batch) -> Tensor:
+    """The weighted sum of all parts for which the batch has labels and ``words`` have a head."""
+    total = words["estimate"].new_zeros(())
+    if batch.emotional:
+        total = total + _of_emotion(config, words, batch)
+    if "music" in words and config.music:
+        weight = torch.from_numpy(batch.music_weights)
+        music = torch.from_numpy(batch.music)[:, None].expand_as(weight)
+        entropy = nn.functional.binary_cross_entropy_with_logits(
+            words["music"], music, reduction="none"
+        )
+        total = total + config.music * _mean(entropy[..., None], weight)
+    return total
 
-    ``outputs`` (batch, time, 4) of the network, ``judged`` (batch, time, 2) of the second head.
-    Each kind of sequence is learnt by its own head. A clip's sides are judged from the mean over
-    it, by a logistic curve through 0.
-    """
-    dynamic = batch.dynamic
-    weights = torch.from_numpy(batch.weights)[..., None]
-    total = outputs.new_zeros(())
-    if dynamic:
-        mean, sd = outputs[:dynamic, :, :2], outputs[:dynamic, :, 2:]
-        target = torch.from_numpy(batch.targets[:dynamic])
-        weight = weights[:dynamic].expand(-1, -1, 2)
-        total = total + config.concordance * discordance(mean, target, weight)
-        likelihood = sd.log() + (target - mean).square() / (2 * sd.square())
-        counted = weight[..., 0].sum().clamp(min=1.0)
-        total = total + config.likelihood * (weight * likelihood).sum() / counted
-        if batch.taught is not None:
-            taught = torch.from_numpy(batch.taught)
-            total = total + config.teachers * discordance(mean, taught, weight)
-    if len(batch.sides):
-        weight = weights[dynamic:]
-        clip = (judged[dynamic:] * weight).sum(1) / weight.sum(1).clamp(min=1.0)
+
+def _of_emotion(config: LossConfig, words: Words, batch: Batch) -> Tensor:
+    """All parts but the gate's."""
+    weight = torch.from_numpy(batch.weights)
+    width = torch.tensor(LABEL_SD, dtype=torch.float32)
+    said = words["estimate"][: batch.emotional]
+    mean, log_sd = said[..., :2].tanh(), said[..., 2:].clamp(*LOG_SD_RANGE)
+    target = torch.from_numpy(batch.targets)
+    agreed = torch.from_numpy(batch.consensus)[:, None]
+    total = config.labels * _mean(((mean - target) / width).square(), weight)
+    total = total + config.consensus * _mean(((mean - agreed) / width).square(), weight)
+    for kind in batch.kinds:
+        total = total + config.concordance * _discordance(mean[kind], target[kind], weight[kind])
+    # The deviations are to learn how far off the means are, not to let them be.
+    apart = (mean.detach() - target).square()
+    likelihood = log_sd + apart / (2 * (2 * log_sd).exp())
+    total = total + config.likelihood * _mean(likelihood, weight)
+    if "teachers" in words:
+        taught = torch.from_numpy(batch.words)[:, None]
+        apart = (words["teachers"][: batch.emotional] - taught).square()
+        total = total + config.teachers * 2 / taught.shape[-1] * _mean(apart, weight)
+    if "hints" in words:
+        apart = (words["hints"][: batch.emotional] - torch.from_numpy(batch.hints)).square()
+        hinted = torch.from_numpy(batch.hint_weights)
+        total = total + config.hints / apart.shape[-1] * _mean(apart, hinted)
+    rated = len(batch.ratings)
+    if "ratings" in words and rated:
+        labels = torch.from_numpy(batch.ratings)
+        discordance = _discordance(words["ratings"][:rated], labels, weight[:rated])
+        total = total + config.ratings * discordance
+    if "sides" in words and len(batch.judged):
+        places = torch.from_numpy(batch.judged)
+        clip = _over_time(words["sides"][places], weight[places])
         sides, tags = torch.from_numpy(batch.sides), torch.from_numpy(batch.tags)
         entropy = nn.functional.binary_cross_entropy_with_logits(clip, sides)
         total = total + config.sides * entropy
         total = total + config.tags * (1 - _correlation(clip, tags)).sum()
+    if "felt" in words and len(batch.felt_at):
+        places = torch.from_numpy(batch.felt_at)
+        clip = _over_time(words["felt"][places], weight[places])
+        total = total + config.felt * (1 - _correlation(clip, torch.from_numpy(batch.felt))).mean()
     return total
 
 
-def discordance(estimates: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
+def _discordance(estimates: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
     """Sum over the axes of 1 - CCC, each over all weighted frames (batch, time, 2)."""
-    count = weight.sum((0, 1)) + 1e-6
-    mean_x = (weight * estimates).sum((0, 1)) / count
-    mean_y = (weight * labels).sum((0, 1)) / count
-    var_x = (weight * (estimates - mean_x).square()).sum((0, 1)) / count
-    var_y = (weight * (labels - mean_y).square()).sum((0, 1)) / count
-    both = (weight * (estimates - mean_x) * (labels - mean_y)).sum((0, 1)) / count
+    counted = weight.sum() + 1e-6
+    weight = weight[..., None] / counted
+    mean_x, mean_y = (weight * estimates).sum((0, 1)), (weight * labels).sum((0, 1))
+    var_x = (weight * (estimates - mean_x).square()).sum((0, 1))
+    var_y = (weight * (labels - mean_y).square()).sum((0, 1))
+    both = (weight * (estimates - mean_x) * (labels - mean_y)).sum((0, 1))
     return (1 - 2 * both / (var_x + var_y + (mean_x - mean_y).square() + 1e-6)).sum()
 
 
-def _correlation(estimates: Tensor, tags: Tensor) -> Tensor:
-    """Pearson's r of each axis over a batch of clips (clips, 2)."""
-    x, y = estimates - estimates.mean(0), tags - tags.mean(0)
+def _mean(values: Tensor, weight: Tensor) -> Tensor:
+    """The mean over all weighted frames of the sum of ``values`` (batch, time, numbers)."""
+    return (weight[..., None] * values).sum() / weight.sum().clamp(min=1.0)
+
+
+def _over_time(values: Tensor, weight: Tensor) -> Tensor:
+    """The mean over each sequence's weighted frames, (batch, numbers)."""
+    counted = weight.sum(1, keepdim=True).clamp(min=1.0)
+    return (values * weight[..., None]).sum(1) / counted
+
+
+def _correlation(estimates: Tensor, labels: Tensor) -> Tensor:
+    """Pearson's r of each number over a batch of clips (clips, numbers)."""
+    x, y = estimates - estimates.mean(0), labels - labels.mean(0)
     # Clips that do not differ have no slope, instead of an infinite one.
     spread_x, spread_y = ((z.square().mean(0) + 1e-12).sqrt() for z in (x, y))
     return (x * y).mean(0) / (spread_x * spread_y + 1e-4)

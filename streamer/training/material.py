@@ -1,7 +1,12 @@
-"""Log bands of every clip beside its labels, cached on disk, and the rows that a network is fed."""
+"""Every clip's features beside its labels, cached on disk, and the rows that a network is fed.
+
+Each clip is kept as it is and in a few distorted takes (``streamer.training.acoustics``): what a
+room does to the chroma cannot be had from the chroma.
+"""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
@@ -17,86 +22,144 @@ from numpy.typing import NDArray
 from streamer.audio.files import FileSource
 from streamer.audio.resample import Resampled
 from streamer.errors import DatasetError, StreamerError
+from streamer.features.chroma import NO_HARMONY, PITCH_CLASSES, Chroma, HarmonyState
 from streamer.features.framing import Framing
 from streamer.features.gain import Volume, VolumeState
 from streamer.features.mfcc import FeatureConfig, Mfcc
 from streamer.network.config import Normalisation
 from streamer.processes import cores
-from streamer.training.dataset import Clip
+from streamer.training.acoustics import RATE, Acoustics, Surroundings
+from streamer.training.dataset import MUSIC, Clip
+from streamer.training.facts import facts_of
 from streamer.training.recipe import Recipe
 
-#: A clip's file, the features wanted, and the file that they go to.
-_Task = tuple[Path, FeatureConfig, Path]
 #: Told how many of how many are done.
 Progress = Callable[[int, int], None]
+#: What may be heard behind a clip: a file, and whether people talk in it.
+_Recording = tuple[Path, bool]
+#: A column of the cache says how far a take's noise is under its sound; more dB than this is none.
+_NO_NOISE_DB = 99.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Take:
+    """One clip as it arrived once, half precision.
+
+    ``bands`` (frames, filters) are natural logs of power, ``tones`` (frames, tones) what
+    ``Chroma.facts`` says of the long window; ``snr_db`` how far added noise lies under the sound.
+    """
+
+    bands: NDArray[np.float16]
+    tones: NDArray[np.float16]
+    snr_db: float
+
+    @property
+    def parts(self) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
+        """All that was heard."""
+        return self.bands, self.tones
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Song:
-    """A clip and its ``bands`` (frames, filters), half precision natural logs of power.
+    """A clip and its ``takes``, the first as it is.
 
-    ``ends`` (frames,) are the times in seconds at which the frames end.
+    ``ends`` (frames,) are the times in seconds at which the frames of that one end; ``facts`` what
+    it is like as a whole (``streamer.training.facts``).
     """
 
     clip: Clip
-    bands: NDArray[np.float16]
+    takes: tuple[Take, ...]
     ends: NDArray[np.float64]
+    facts: NDArray[np.float32]
+
+    @property
+    def bands(self) -> NDArray[np.float16]:
+        """Those of the clip as it is."""
+        return self.takes[0].bands
+
+    @property
+    def tones(self) -> NDArray[np.float16]:
+        """Those of the clip as it is."""
+        return self.takes[0].tones
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A clip's takes to be made, each with the file that it goes to: 0 is the clip as it is."""
+
+    clip: Clip
+    recipe: Recipe
+    around: tuple[_Recording, ...]
+    takes: tuple[tuple[int, Path], ...]
 
 
 def prepare(
     clips: Sequence[Clip],
-    features: FeatureConfig,
+    recipe: Recipe,
     cache: Path,
     progress: Progress | None = None,
     processes: int | None = None,
 ) -> list[Song]:
-    """The songs of ``clips``; bands are taken from ``cache`` where an earlier run left them.
+    """The songs of ``clips``; features are taken from ``cache`` where an earlier run left them.
 
+    Clips that are no music and never held out are heard behind others in their distorted takes.
     Raises ``DatasetError`` where a clip cannot be read or is shorter than a frame.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    tasks = [(clip.path, features, cache / _name(clip.path, features)) for clip in clips]
-    missing = [task for task in tasks if not task[2].is_file()]
-    done = len(tasks) - len(missing)
+    around = tuple(
+        (clip.path, clip.kind == "speech")
+        for clip in clips
+        if clip.kind != MUSIC and clip.fold < 0 and clip.learnt
+    )
+    behind = [(_file(path), said) for path, said in around]
+    numbers = range(1 + recipe.acoustics.takes)
+    files = [[cache / _name(clip, recipe, take, behind) for take in numbers] for clip in clips]
+    missing = []
+    for clip, own in zip(clips, files, strict=True):
+        takes = tuple((take, file) for take, file in enumerate(own) if not file.is_file())
+        if takes:
+            missing.append(_Task(replace(clip, hints=None), recipe, around, takes))
+    done = len(clips) - len(missing)
     for failure in _extracted(missing, processes or cores()):
         if failure:
             raise DatasetError(failure)
         done += 1
         if progress is not None:
-            progress(done, len(tasks))
+            progress(done, len(clips))
     songs = []
-    for clip, (_, _, file) in zip(clips, tasks, strict=True):
-        bands = np.load(file, allow_pickle=False)
-        if not len(bands):
+    for clip, own in zip(clips, files, strict=True):
+        heard = tuple(_read(file, recipe) for file in own)
+        facts = np.load(_facts_file(own[0]), allow_pickle=False)
+        count = len(heard[0].bands)
+        if not count:
             raise DatasetError(f"{clip.path} is shorter than one frame")
-        ends = np.arange(len(bands)) * features.hop + features.frame
-        songs.append(Song(clip, bands, ends / features.sample_rate))
+        features = recipe.features
+        ends = (np.arange(count) * features.hop + features.frame) / features.sample_rate
+        songs.append(Song(clip, heard, ends, facts))
     return songs
 
 
-def samples_of(path: Path, rate: int) -> NDArray[np.float32]:
-    """A whole clip at ``rate`` Hz, mono float32. Raises ``AudioError``."""
-    source = Resampled(FileSource(path), rate)
-    pieces = [piece for piece in source if isinstance(piece, np.ndarray)]
-    return np.concatenate([np.empty(0, np.float32), *pieces])
+def _read(file: Path, recipe: Recipe) -> Take:
+    table = np.load(file, allow_pickle=False)
+    filters = recipe.features.filters
+    snr = float(table[0, -1]) if len(table) else _NO_NOISE_DB
+    return Take(table[:, :filters], table[:, filters:-1], snr)
 
 
-def log_mel_of(path: Path, config: FeatureConfig) -> NDArray[np.float16]:
-    """The log band energies (frames, filters) of a clip, by the stages that listen live.
-
-    Half precision keeps .03 of a neper even at the floor: enough to learn from.
-    """
-    framing, mfcc = Framing(config.frame, config.hop), Mfcc(config)
-    frames, _, _ = framing.cut(samples_of(path, config.sample_rate), framing.initial())
-    return mfcc.log_mel(frames).astype(np.float16)
-
-
-def _name(path: Path, features: FeatureConfig) -> str:
+def _name(clip: Clip, recipe: Recipe, take: int, behind: Sequence[object]) -> str:
     # What becomes of the bands afterwards is no matter of theirs.
+    features = recipe.features
     bands = replace(features, coefficients=features.filters, lifter=0, append_energy=False)
-    status = path.stat()
-    facts = [str(path.resolve()), status.st_size, status.st_mtime_ns, asdict(bands)]
+    facts = [*_file(clip.path), asdict(bands)]
+    if take:
+        changes = asdict(recipe.acoustics) | {"takes": take}
+        facts += [changes, clip.dynamic, clip.kind, behind]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24] + ".npy"
+
+
+def _file(path: Path) -> tuple[str, int, int]:
+    status = path.stat()
+    return str(path.resolve()), status.st_size, status.st_mtime_ns
 
 
 def _extracted(tasks: list[_Task], processes: int) -> Iterator[str | None]:
@@ -112,43 +175,153 @@ def _extracted(tasks: list[_Task], processes: int) -> Iterator[str | None]:
 
 
 def _extract(task: _Task) -> str | None:
-    """Write one clip's bands; the sentence of a failure."""
-    path, features, file = task
+    """Write a clip's takes; the sentence of a failure."""
+    features = task.recipe.features
     try:
-        bands = log_mel_of(path, features)
+        samples = samples_of(task.clip.path, features.sample_rate)
+        for take, file in task.takes:
+            if take:
+                sound, snr = _distorted(samples, take, task)
+                table = features_of(sound, features)
+            else:
+                table, snr = features_of(samples, features), math.inf
+                _write(_facts_file(file), _facts(table, features))
+            column = np.full((len(table), 1), min(snr, _NO_NOISE_DB), np.float16)
+            _write(file, np.concatenate([table, column], axis=1))
     except StreamerError as error:
         return str(error)
-    partial = file.with_suffix(f".{os.getpid()}.npy")
-    np.save(partial, bands)
-    partial.replace(file)
     return None
 
 
+def _write(file: Path, table: NDArray[np.floating]) -> None:
+    partial = file.with_suffix(f".{os.getpid()}.npy")
+    np.save(partial, table)
+    partial.replace(file)
+
+
+def _facts_file(file: Path) -> Path:
+    return file.with_name(f"{file.stem}-facts.npy")
+
+
+def _facts(table: NDArray[np.float16], features: FeatureConfig) -> NDArray[np.float32]:
+    """What the clip is like as a whole; nothing of a clip shorter than a frame."""
+    if not len(table):
+        return np.empty(0, np.float32)
+    bands, tones = table[:, : features.filters], table[:, features.filters :].astype(np.float64)
+    chroma = chroma_of(features)
+    rows = tones if chroma is None else chroma.rows(tones, chroma.initial())[0]
+    return facts_of(bands, rows, features).astype(np.float32)
+
+
+def _distorted(
+    samples: NDArray[np.float32], take: int, task: _Task
+) -> tuple[NDArray[np.float32], float]:
+    """A distorted take, which depends on the clip's name and the take's number alone."""
+    clip = task.clip
+    if task.recipe.features.sample_rate != RATE:
+        raise DatasetError(f"distorted takes are made at {RATE} Hz alone: set acoustics.takes to 0")
+    if not len(samples):
+        return samples, math.inf
+    acoustics = Acoustics(task.recipe.acoustics, _surroundings(task.around))
+    random = np.random.default_rng([take, *f"{clip.dataset}/{clip.song}".encode()])
+    sound, snr = acoustics.take(
+        samples.astype(np.float64), random, music=clip.kind == MUSIC, bound=clip.dynamic
+    )
+    return sound.astype(np.float32), snr
+
+
+@functools.lru_cache(maxsize=1)
+def _surroundings(around: tuple[_Recording, ...]) -> Surroundings:
+    """The recordings that are heard behind others; a worker process keeps them."""
+    voices, places = (
+        [samples_of(path, RATE).astype(np.float64) for path, talks in around if talks is wanted]
+        for wanted in (True, False)
+    )
+    return Surroundings(voices, places)
+
+
+def samples_of(path: Path, rate: int) -> NDArray[np.float32]:
+    """A whole clip at ``rate`` Hz, mono float32. Raises ``AudioError``."""
+    source = Resampled(FileSource(path), rate)
+    pieces = [piece for piece in source if isinstance(piece, np.ndarray)]
+    return np.concatenate([np.empty(0, np.float32), *pieces])
+
+
+def chroma_of(features: FeatureConfig) -> Chroma | None:
+    """The chroma stage of a configuration, if it has one."""
+    if features.chroma is None:
+        return None
+    return Chroma(features.chroma, features.sample_rate, features.frame, features.hop)
+
+
+def features_of(samples: NDArray[np.float32], features: FeatureConfig) -> NDArray[np.float16]:
+    """Log bands and tones (frames, filters + tones) of a clip, by the stages that listen live.
+
+    Half precision keeps .03 of a neper even at the floor: enough to learn from.
+    """
+    framing, mfcc, chroma = (
+        Framing(features.frame, features.hop),
+        Mfcc(features),
+        chroma_of(features),
+    )
+    frames, _, _ = framing.cut(samples, framing.initial())
+    parts = [mfcc.log_mel(frames)]
+    if chroma is not None:
+        windows, _ = chroma.windows(frames, chroma.initial_window())
+        parts.append(chroma.facts(windows))
+    return np.concatenate(parts, axis=1).astype(np.float16)
+
+
+#: Where a stream stands before its rows are made: its level, and what was heard of its harmony.
+RowsState = tuple[VolumeState, HarmonyState]
+
+
 class Rows:
-    """Log bands to what the network is fed, by the very stages that listen live."""
+    """Log bands and tones to what the network is fed, by the very stages that listen live."""
 
     def __init__(self, recipe: Recipe) -> None:
         features = recipe.features
+        hop_s = features.hop / features.sample_rate
+        self._features = features
         self._mfcc = Mfcc(features)
-        self._volume = Volume(
-            recipe.volume, features.hop / features.sample_rate, 1 / math.sqrt(features.filters)
-        )
-        self.initial = self._volume.initial()
+        self._volume = Volume(recipe.volume, hop_s, 1 / math.sqrt(features.filters))
+        self._chroma = chroma_of(features)
+        harmony = NO_HARMONY if self._chroma is None else self._chroma.initial()
+        self.initial: RowsState = (self._volume.initial(), harmony)
 
     def of(
-        self, bands: NDArray[np.floating], states: Sequence[VolumeState]
-    ) -> tuple[NDArray[np.float32], list[VolumeState]]:
-        """Rows (batch, time, coefficients) of ``bands`` (batch, time, filters), a state each."""
-        rows = self._mfcc.from_log_mel(bands.astype(np.float64))
-        levelled = [self._volume.level(row, at) for row, at in zip(rows, states, strict=True)]
-        stacked = np.stack([row for row, _ in levelled]).astype(np.float32)
-        return stacked, [state for _, state in levelled]
+        self,
+        bands: NDArray[np.floating],
+        tones: NDArray[np.floating],
+        states: Sequence[RowsState],
+    ) -> tuple[NDArray[np.float32], list[RowsState]]:
+        """Rows (batch, time, inputs) of ``bands``, ``tones`` (batch, time, ...), a state each."""
+        batch, time, _ = bands.shape
+        rows = self._mfcc.from_log_mel(bands.astype(np.float64)).reshape(batch * time, -1)
+        lengths, harmonies = [time] * batch, [harmony for _, harmony in states]
+        levelled, volumes = self._volume.level_streams(
+            rows, lengths, [level for level, _ in states]
+        )
+        if self._chroma is not None:
+            flat = tones.astype(np.float64).reshape(batch * time, -1)
+            harmony, harmonies = self._chroma.rows_of_songs(flat, lengths, harmonies)
+            levelled = np.concatenate([levelled, harmony], axis=1)
+        joined = levelled.astype(np.float32).reshape(batch, time, -1)
+        return joined, list(zip(volumes, harmonies, strict=True))
+
+    def of_song(self, song: Song) -> NDArray[np.float32]:
+        """Rows (1, frames, inputs) of a song as it is, from its beginning."""
+        return self.of(song.bands[None], song.tones[None], [self.initial])[0]
 
     def normalisation(self, songs: Sequence[Song]) -> Normalisation:
-        """Mean and deviation of each coefficient over every third song."""
-        every = [self.of(song.bands[None], [self.initial])[0][0] for song in songs[::3]]
-        rows = np.concatenate(every).astype(np.float64)
+        """Mean and deviation of each number over every third song, alike for all pitch classes."""
+        rows = np.concatenate([self.of_song(song)[0] for song in songs[::3]]).astype(np.float64)
+        mean, sd = rows.mean(axis=0), rows.std(axis=0)
+        chroma = self._features.chroma
+        for plane in range(chroma.planes if chroma is not None else 0):
+            first = self._features.coefficients + PITCH_CLASSES * plane
+            place = slice(first, first + PITCH_CLASSES)
+            mean[place], sd[place] = rows[:, place].mean(), rows[:, place].std()
         return Normalisation(
-            tuple(np.round(rows.mean(axis=0), 6).tolist()),
-            tuple(np.round(np.maximum(rows.std(axis=0), 1e-3), 6).tolist()),
+            tuple(np.round(mean, 6).tolist()), tuple(np.round(np.maximum(sd, 1e-3), 6).tolist())
         )

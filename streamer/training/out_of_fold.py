@@ -21,7 +21,7 @@ from streamer.errors import DatasetError
 from streamer.network.model import Model, load_model
 from streamer.tracker import EmotionTracker
 from streamer.training.baselines import constant, ridge
-from streamer.training.dataset import Clip
+from streamer.training.dataset import MUSIC, Clip
 from streamer.training.material import Song, samples_of
 from streamer.training.recipe import Recipe
 
@@ -37,25 +37,41 @@ def listen_to(model: Model, samples: NDArray[np.float32]) -> Listened:
 class Listened:
     """The estimates of every frame: ``times`` (frames,) in seconds, ``outputs`` (frames, 4).
 
-    A frame found silent repeats the last judgement, and is 0 with a deviation of 1 before the
-    first, so that a figure is never taken over fewer labels than its rivals'.
+    A frame that is not judged repeats the last judgement, and is 0 with a deviation of 1 before the
+    first, so that a figure is never taken over fewer labels than its rivals'. ``judged`` (frames,)
+    tells which are, ``music`` (frames,) how sure the model is of music (1 without a gate).
     """
 
-    def __init__(self, times: NDArray[np.float64], outputs: NDArray[np.float64]) -> None:
+    def __init__(
+        self,
+        times: NDArray[np.float64],
+        outputs: NDArray[np.float64],
+        judged: NDArray[np.bool_],
+        music: NDArray[np.float64],
+    ) -> None:
         self.times = times
         self.outputs = outputs
+        self.judged = judged
+        self.music = music
 
     @classmethod
     def of(cls, tracker: EmotionTracker, samples: NDArray[np.float32]) -> Listened:
         """What the tracker says to the samples."""
         last = (0.0, 0.0, 1.0, 1.0)
-        times, outputs = [], []
+        times, outputs, judged, music = [], [], [], []
         for estimate in tracker.push(samples):
-            judged = (estimate.valence, estimate.arousal, estimate.valence_sd, estimate.arousal_sd)
-            last = last if estimate.silent else judged  # type: ignore[assignment]
+            said = (estimate.valence, estimate.arousal, estimate.valence_sd, estimate.arousal_sd)
+            judged.append(estimate.valence is not None)
+            last = said if judged[-1] else last  # type: ignore[assignment]
             times.append(estimate.t)
             outputs.append(last)
-        return cls(np.array(times), np.array(outputs).reshape(-1, 4))
+            music.append(1.0 if estimate.music is None else estimate.music)
+        return cls(
+            np.array(times),
+            np.array(outputs).reshape(-1, 4),
+            np.array(judged, bool),
+            np.array(music, float),
+        )
 
     def at(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
         """Outputs (times, 4) of the first frame that ends at or after each time."""
@@ -73,9 +89,11 @@ class Listened:
 class Row:
     """One estimate beside its label.
 
-    ``predictor`` is "network", "constant" or "ridge". Of a clip judged by quadrant, ``t`` is -1,
-    the estimate is the mean over the clip from second 3 on, and the label is its coarse tags, with
-    ``side_valence`` and ``side_arousal`` (1 or 0; -1 where there are none).
+    ``predictor`` is "network", "constant" or "ridge". Of a clip judged as a whole, ``t`` is -1, the
+    estimate is the mean over the clip from second 3 on, and the label is its coarse tags, with
+    ``side_valence`` and ``side_arousal`` (1 or 0; -1 where there are none). Of a clip without
+    labels both are 0. ``kind`` is "music" or what else is heard; ``withheld`` the share of the
+    clip's frames from second 2 on that are not judged.
     """
 
     predictor: str
@@ -92,6 +110,8 @@ class Row:
     label_arousal: float
     side_valence: int = -1
     side_arousal: int = -1
+    kind: str = MUSIC
+    withheld: float = 0.0
 
 
 _KINDS = {
@@ -134,23 +154,30 @@ def by_song(rows: Sequence[Row]) -> list[list[Row]]:
 
 #: A clip judged as a whole is judged from here on: the stream has settled.
 CLIP_FROM_S = 3.0
+#: Whether it is music is asked from here on.
+MUSIC_FROM_S = 2.0
 
 
 def clip_rows(model: Model, clip: Clip, seed: int, fold: int) -> list[Row]:
     """What the model says of a clip, heard by a fresh tracker: a row a label, or one a clip."""
     heard = listen_to(model, samples_of(clip.path, model.config.features.sample_rate))
-    if clip.sides is not None:
-        return [_row("network", seed, fold, clip, -1.0, heard.mean_from(CLIP_FROM_S), clip.tags)]
-    told = zip(clip.times, heard.at(clip.times), clip.labels, strict=True)
-    return [_row("network", seed, fold, clip, float(t), said, label) for t, said, label in told]
+    asked = heard.times > MUSIC_FROM_S
+    withheld = 1 - float(heard.judged[asked].mean()) if asked.any() else 0.0
+    if not clip.dynamic:
+        said = [(-1.0, heard.mean_from(CLIP_FROM_S), clip.tags or (0.0, 0.0))]
+    else:
+        said = list(zip(clip.times.tolist(), heard.at(clip.times), clip.labels, strict=True))
+    return [
+        _row("network", seed, fold, clip, t, output, label, withheld) for t, output, label in said
+    ]
 
 
 def baseline_rows(
     recipe: Recipe, inside: Sequence[Song], outside: Sequence[Song], fold: int
 ) -> list[Row]:
     """The baselines' estimates of a fold's songs with labels, a row a label."""
-    train_songs = [song for song in inside if song.clip.sides is None]
-    test_songs = [song for song in outside if song.clip.sides is None]
+    train_songs = [song for song in inside if song.clip.dynamic]
+    test_songs = [song for song in outside if song.clip.dynamic]
     if not train_songs or not test_songs:
         return []
     said = {
@@ -166,7 +193,14 @@ def baseline_rows(
 
 
 def _row(
-    predictor: str, seed: int, fold: int, clip: Clip, t: float, output: Any, label: Any
+    predictor: str,
+    seed: int,
+    fold: int,
+    clip: Clip,
+    t: float,
+    output: Any,
+    label: Any,
+    withheld: float = 0.0,
 ) -> Row:
     valence, arousal, valence_sd, arousal_sd = (float(number) for number in output)
     return Row(
@@ -183,6 +217,8 @@ def _row(
         float(label[0]),
         float(label[1]),
         *(clip.sides or (-1, -1)),
+        clip.kind,
+        withheld,
     )
 
 

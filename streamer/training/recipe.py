@@ -14,9 +14,9 @@ from typing import Any
 from streamer.errors import DatasetError
 from streamer.features.gain import VolumeConfig
 from streamer.features.mfcc import FeatureConfig
-from streamer.network.config import Convolution, NetworkConfig
+from streamer.network.config import Convolution, MusicConfig, NetworkConfig
 from streamer.records import read
-from streamer.training.augmentation import AugmentationConfig
+from streamer.training.acoustics import AcousticsConfig
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -25,38 +25,60 @@ RECIPES = Path(__file__).parent / "recipes"
 class LossConfig:
     """Weights of the loss's parts.
 
-    ``concordance``: 1 - CCC of each axis over the batch. ``likelihood``: Gaussian negative log
-    likelihood, which the deviations learn from. ``teachers``: 1 - CCC with what regressions on
-    whole clips, fitted to other songs, say (``streamer.training.teachers``); 0 asks none. Of the
-    second head, for clips judged by quadrant: ``sides``: cross-entropy of each axis's side;
-    ``tags``: 1 - r with those clips' coarse numbers.
+    Of the estimate: ``labels``: squared error in every corpus's own labels, on the common plane and
+    in its deviations (``streamer.training.labels``); ``consensus``: likewise, in what the teachers
+    of all corpora agree on; ``concordance``: 1 - CCC with the labels of each kind over the batch;
+    ``likelihood``: Gaussian negative log likelihood, which the deviations learn from. Of heads that
+    are thrown away afterwards: ``ratings``: 1 - CCC with labels in time as they are; ``sides``:
+    cross-entropy of the sides of clips judged by quadrant; ``tags``: 1 - r with their coarse
+    numbers; ``felt``: 1 - r with the shares of felt emotions; ``teachers``: squared error in each
+    teacher's word (``streamer.training.teachers``); ``hints``: likewise in the hints of the
+    datasets. ``music``: cross-entropy of the gate. A part with weight 0 is not learnt.
     """
 
-    concordance: float = 1.0
-    likelihood: float = 0.15
-    sides: float = 1.0
-    tags: float = 0.3
-    teachers: float = 0.0
+    labels: float
+    consensus: float
+    concordance: float
+    likelihood: float
+    ratings: float
+    sides: float
+    tags: float
+    felt: float
+    teachers: float
+    hints: float
+    music: float
 
 
 @dataclass(frozen=True, slots=True)
 class FitConfig:
     """The schedule.
 
-    ``batch`` sequences of ``crop_s`` seconds, of which a share ``quadrant_share`` are clips judged
-    by quadrant; labels before ``settle_s`` are not learnt from; with probability ``carry`` a
-    sequence begins in the state in which another song ended. ``average``: decay of the moving
-    average of the weights, which is what is kept. ``memory_s``: forget gates begin with memories
-    up to this long (Tallec and Ollivier 2018). ``calibration_share`` of the songs are kept from
-    training to calibrate the outputs on. ``second_share``: how much of the estimate is the word of
-    the second head, which learns from clips judged by quadrant; the rest is that of the labels in
-    time.
+    ``epochs`` of ``steps`` batches of ``batch`` sequences of ``crop_s`` seconds, of which, as far
+    as there are any, ``dynamic_share`` have labels in time, ``quadrant_share`` are clips judged by
+    quadrant, ``felt_share`` clips with felt emotions, ``sounds_share`` without labels: music or
+    not. A sequence is of the clip as it is with probability ``clean_share``, else of a distorted
+    take; with probability ``equaliser`` a smooth curve of about ``equaliser_nepers`` (of power; 1
+    is 4.3 dB) is laid over its bands. Labels before ``settle_s`` are not learnt from; with
+    probability ``carry`` a sequence begins in the state in which another song ended. ``average``:
+    decay of the moving average of the weights, which is what is kept. ``memory_s``: forget gates
+    begin with memories up to this long (Tallec and Ollivier 2018). ``calibration_share`` of the
+    songs are kept from training to calibrate the outputs on. ``arousal_in_valence``: the
+    correlation of the two in the labels of every corpus on the common plane. ``ratings_share``: how
+    much of the estimate's valence and arousal is, in the end, the word of the head that learnt from
+    labels in time alone.
     """
 
     epochs: int
+    steps: int
     batch: int
     crop_s: float
+    dynamic_share: float
     quadrant_share: float
+    felt_share: float
+    sounds_share: float
+    clean_share: float
+    equaliser: float
+    equaliser_nepers: float
     learning_rate: float
     weight_decay: float
     dropout: float
@@ -65,21 +87,27 @@ class FitConfig:
     average: float
     memory_s: float
     calibration_share: float
-    second_share: float
+    arousal_in_valence: float
+    ratings_share: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.ratings_share) != 2 or not all(0 <= part <= 1 for part in self.ratings_share):
+            raise ValueError("ratings_share must be two numbers between 0 and 1")
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All of it. ``seed`` is the default one."""
+    """All of it. ``seed`` is the default one; ``music``: when the gate opens, if there is one."""
 
     features: FeatureConfig
     volume: VolumeConfig
     network: NetworkConfig
     fit: FitConfig
+    loss: LossConfig
     silence_db: float
+    music: MusicConfig | None = None
     seed: int = 0
-    loss: LossConfig = field(default_factory=LossConfig)
-    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    acoustics: AcousticsConfig = field(default_factory=AcousticsConfig)
 
 
 def read_recipe(recipe: str | Path, changes: dict[str, Any] | None = None) -> Recipe:

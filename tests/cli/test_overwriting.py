@@ -32,9 +32,9 @@ COMMANDS = {
     "wav": ["live", "--wav", "{out}"],
     "annotate": ["annotate", "{clip}", "-o", "{out}", "--quiet"],
     "plot": ["plot", "{session}", "-o", "{out}"],
-    "export": ["export", "hybrid-3", "--onnx", "{out}"],
+    "export": ["export", "hybrid-4", "--onnx", "{out}"],
     "bench": ["bench", "--quick", "--json", "{out}"],
-    "evaluate": ["evaluate", "hybrid-3", "nowhere", "--json", "{out}"],
+    "evaluate": ["evaluate", "hybrid-4", "nowhere", "--json", "{out}"],
     "convert": ["convert", "{session}", "--to", "csv", "-o", "{out}"],
 }
 

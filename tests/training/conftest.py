@@ -9,12 +9,15 @@ import pytest
 import soundfile
 from annotated_music import FEW_CLIPS, FEW_SONGS, RATE, RECIPE, song_labels, sound
 
-from streamer.training.dataset import Clip, read_dataset
+from streamer.training.dataset import FELT, Clip, read_dataset
 from streamer.training.material import Song, prepare
 from streamer.training.recipe import Recipe, read_recipe
 
+#: Clips with felt emotions, and sounds that are not doubtful.
+FEW_FELT, FEW_SOUNDS = 6, 6
 
-@pytest.fixture(autouse=True)
+
+@pytest.fixture(autouse=True, scope="session")
 def one_thread() -> None:
     """Sums in another order would be other sums."""
     try:
@@ -79,6 +82,47 @@ def quadrant_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def felt_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Clips in the felt layout: joyful or sad as the valence of the song says."""
+    folder = tmp_path_factory.mktemp("data") / "felt"
+    (folder / "audio").mkdir(parents=True)
+    rows = [",".join(["song_id", "path", "genre", *FELT, "fold"])]
+    for number in range(FEW_FELT):
+        valence, arousal = song_labels(number, 0)
+        shares = dict.fromkeys(FELT, 0.1) | {
+            "joyful_activation": 0.3 + valence / 2,
+            "sadness": 0.3 - valence / 2,
+            "power": 0.3 + arousal / 2,
+        }
+        path = f"audio/F{number}.flac"
+        soundfile.write(folder / path, sound(number, 6, seed=200 + number), RATE)
+        cells = [f"{share:.3f}" for share in shares.values()]
+        rows.append(",".join([f"F{number}", path, "pop", *cells, str(number % 3)]))
+    (folder / "clips.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Noises, and a clip of music, in the sounds layout; one may not be learnt, one is doubtful."""
+    folder = tmp_path_factory.mktemp("data") / "sounds"
+    (folder / "audio").mkdir(parents=True)
+    rows = ["clip_id,path,kind,detail,licence,group,doubtful"]
+    random = np.random.default_rng(9)
+    for number in range(FEW_SOUNDS + 1):
+        kind = ("speech", "crowd", "music")[number % 3]
+        noise = 0.1 * random.standard_normal(4 * RATE).astype(np.float32)
+        path = f"audio/N{number}.flac"
+        soundfile.write(folder / path, sound(number, 4) if kind == "music" else noise, RATE)
+        licence = "not stated" if number == 1 else "CC0"
+        rows.append(
+            f"N{number},{path},{kind},,{licence},group {number},{int(number == FEW_SOUNDS)}"
+        )
+    (folder / "clips.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def deam(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The layout of the original release: MP3 from second 0, labels from second 15 on."""
     folder = tmp_path_factory.mktemp("data") / "DEAM"
@@ -114,9 +158,10 @@ def recipe(recipe_file: Path) -> Recipe:
 
 
 @pytest.fixture(scope="session")
-def clips(excerpts: Path, quadrant_clips: Path) -> list[Clip]:
-    """The clips of both datasets."""
-    return [clip for folder in (excerpts, quadrant_clips) for clip in read_dataset(folder).clips]
+def clips(excerpts: Path, quadrant_clips: Path, felt_clips: Path, sounds: Path) -> list[Clip]:
+    """The clips of datasets of every kind."""
+    folders = (excerpts, quadrant_clips, felt_clips, sounds)
+    return [clip for folder in folders for clip in read_dataset(folder).clips]
 
 
 @pytest.fixture(scope="session")
@@ -128,7 +173,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def songs(clips: list[Clip], recipe: Recipe, cache: Path) -> list[Song]:
     """Their features."""
-    found = prepare(clips, recipe.features, cache, processes=1)
-    assert len(found) == FEW_SONGS + FEW_CLIPS
+    found = prepare(clips, recipe, cache, processes=1)
+    assert len(found) == len(clips) == FEW_SONGS + FEW_CLIPS + FEW_FELT + FEW_SOUNDS
     assert all(np.isfinite(song.bands).all() and song.bands.std() > 0.1 for song in found)
     return found

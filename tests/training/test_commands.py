@@ -18,7 +18,7 @@ from jsonschema import Draft202012Validator
 from streamer.cli.main import main
 from streamer.network.model import load_model
 from streamer.training.dataset import read_dataset
-from streamer.training.figures import five_fold
+from streamer.training.figures import five_fold, music
 from streamer.training.out_of_fold import Row, read_table
 
 pytest.importorskip("torch", reason="training needs the extra `train`")
@@ -33,17 +33,24 @@ def one_thread_each() -> Any:
 
 
 @pytest.fixture(scope="module")
+def data(excerpts: Path, quadrant_clips: Path, felt_clips: Path, sounds: Path) -> list[Path]:
+    """Datasets of every kind."""
+    return [excerpts, quadrant_clips, felt_clips, sounds]
+
+
+@pytest.fixture(scope="module")
 def crossval_out(
-    excerpts: Path, quadrant_clips: Path, recipe_file: Path, tmp_path_factory: Any
+    data: list[Path], recipe_file: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """A cross-validation of both datasets: first one fold alone, then all of them."""
+    """A cross-validation of datasets of every kind: first one fold alone, then all of them."""
     out = Path(tmp_path_factory.mktemp("crossval")) / "out"
-    data = [str(excerpts), str(quadrant_clips)]
+    folders = list(map(str, data))
     options = ["--recipe", str(recipe_file), "--set", "fit.epochs=2", "--out", str(out)]
-    assert main(["crossval", *data, *options, "--jobs", "1", "--fold", "1"]) == 0
+    assert main(["crossval", *folders, *options, "--jobs", "1", "--fold", "1"]) == 0
     first = (out / "seed-7" / "fold-1" / "estimates.csv.gz").stat().st_mtime_ns
-    assert main(["crossval", *data, *options, "--jobs", "1"]) == 0
+    assert main(["crossval", *folders, *options, "--jobs", "1"]) == 0
     assert (out / "seed-7" / "fold-1" / "estimates.csv.gz").stat().st_mtime_ns == first
+    assert main(["crossval", *folders, *options, "--jobs", "1", "--left-out"]) == 0
     return out
 
 
@@ -53,21 +60,41 @@ def rows(crossval_out: Path) -> list[Row]:
 
 
 def test_every_song_is_judged_by_a_network_that_never_heard_it(
-    crossval_out: Path, rows: list[Row], excerpts: Path, quadrant_clips: Path
+    crossval_out: Path, rows: list[Row], data: list[Path]
 ) -> None:
-    """Each fold's model lists no song of its fold, and those are the ones that it judged."""
-    fold_of = {
-        (clip.dataset, clip.song): clip.fold
-        for folder in (excerpts, quadrant_clips)
-        for clip in read_dataset(folder).clips
-    }
+    """Each fold's model lists no song of its fold, and those are the ones that it judged.
+
+    Nor does it list what may not be learnt from, or judge what is never held out.
+    """
+    clips = [clip for folder in data for clip in read_dataset(folder).clips]
+    fold_of = {(clip.dataset, clip.song): clip.fold for clip in clips}
     network = [row for row in rows if row.predictor == "network"]
-    assert {(row.dataset, row.song) for row in network} == set(fold_of)
+    held_out = {key for key, fold in fold_of.items() if fold >= 0}
+    assert {(row.dataset, row.song) for row in network} == held_out
     assert all(row.fold == fold_of[row.dataset, row.song] for row in rows)
-    for fold in (0, 1, 2):
+    learnt = {(clip.dataset, clip.song) for clip in clips if clip.learnt}
+    assert len(learnt) < len(clips)
+    for fold in sorted({fold_of[key] for key in held_out}):
         model = load_model(crossval_out / "seed-7" / f"fold-{fold}")
         known = {(name, song) for name, songs in model.config.songs.items() for song in songs}
-        assert known == {key for key, own in fold_of.items() if own != fold}
+        assert known == {key for key in learnt if fold_of[key] != fold}
+
+
+def test_a_corpus_left_out_is_heard_by_nobody(crossval_out: Path, data: list[Path]) -> None:
+    """Each dataset with labels is judged, all of it, by a model that lists none of its songs."""
+    rows = read_table(crossval_out / "left_out.csv.gz")
+    assert {row.dataset for row in rows} == {"songs", "clips", "felt"}
+    for name, folder in zip(("songs", "clips", "felt"), data, strict=False):
+        model = load_model(crossval_out / "seed-7" / f"without-{name}")
+        assert name not in model.config.songs
+        assert len(model.config.songs) == 3
+        clips = {clip.song for clip in read_dataset(folder).clips}
+        assert {row.song for row in rows if row.dataset == name} == clips
+    figures = json.loads((crossval_out / "metrics.json").read_text())["left_out"]
+    assert set(figures) == {"songs", "clips", "felt"}
+    for name, entry in figures.items():
+        assert -1 < entry["valence"]["r"]["mean"] < 1
+        assert ("quadrant" in entry) == (name == "clips")
 
 
 def test_the_table_has_a_row_a_label(rows: list[Row], excerpts: Path) -> None:
@@ -76,28 +103,12 @@ def test_the_table_has_a_row_a_label(rows: list[Row], excerpts: Path) -> None:
     for predictor in ("network", "constant", "ridge"):
         own = [row for row in rows if row.predictor == predictor and row.t >= 0]
         assert len(own) == labels == 12 * 14
-    clips = [row for row in rows if row.t < 0]
+    clips = [row for row in rows if row.dataset == "clips"]
     assert len(clips) == FEW_CLIPS
     assert {row.side_valence for row in clips} == {0, 1}
     # The constant is the mean of the other folds' songs: one value a fold.
     constant = {(row.fold, row.valence) for row in rows if row.predictor == "constant"}
     assert len(constant) == 3
-
-
-def test_the_second_head_is_judged_as_well(crossval_out: Path, rows: list[Row]) -> None:
-    """Its own table beside the other: the same songs and labels, other words, figures from it."""
-    from streamer.training.crossval import rounded
-
-    alone = read_table(crossval_out / "second" / "out_of_fold.csv.gz")
-
-    def asked(row: Row) -> tuple[object, ...]:
-        return row.predictor, row.song, row.t, row.fold, row.label_valence
-
-    assert [asked(row) for row in alone] == [asked(row) for row in rows]
-    pairs = [pair for pair in zip(alone, rows, strict=True) if pair[0].predictor == "network"]
-    assert all((one.valence, one.arousal) != (two.valence, two.arousal) for one, two in pairs[::20])
-    record = json.loads((crossval_out / "second" / "metrics.json").read_text())
-    assert record["five_fold"] == json.loads(json.dumps(rounded(five_fold(alone))))
 
 
 def test_figures_come_from_the_table_alone(crossval_out: Path, rows: list[Row]) -> None:
@@ -109,6 +120,8 @@ def test_figures_come_from_the_table_alone(crossval_out: Path, rows: list[Row]) 
     schema = json.loads((package / "training" / "metrics.schema.json").read_text())
     Draft202012Validator(schema).validate(record)
     assert record["five_fold"] == json.loads(json.dumps(rounded(five_fold(rows))))
+    assert record["music"] == json.loads(json.dumps(rounded(music(rows))))
+    assert record["music"]["sounds"]["speech"]["clips"] > 0
     assert record["five_fold"]["songs"] == FEW_SONGS
     assert record["five_fold"]["seeds"] == [7]
     for axis in ("valence", "arousal"):
@@ -128,18 +141,6 @@ def model(excerpts: Path, recipe_file: Path, tmp_path_factory: Any) -> Path:
         "weights.safetensors",
     ]
     return out
-
-
-def test_a_model_of_the_quadrants_alone(
-    excerpts: Path, quadrant_clips: Path, recipe_file: Path, tmp_path: Path
-) -> None:
-    """``--second`` writes a model of the same songs that judges by quadrant alone."""
-    out, second = tmp_path / "mine", tmp_path / "quadrants"
-    options = ["--recipe", str(recipe_file), "--set", "fit.epochs=1", "--out", str(out)]
-    data = [str(excerpts), str(quadrant_clips)]
-    assert main(["train", *data, *options, "--second", str(second)]) == 0
-    assert load_model(second).config.songs == load_model(out).config.songs
-    assert load_model(second).config.calibration.valence.offset == 0
 
 
 def test_figures_on_known_songs_are_marked(
@@ -182,7 +183,7 @@ def test_judging_needs_no_torch(model: Path, excerpts: Path) -> None:
     """``evaluate`` and the model's card work where PyTorch is not installed."""
     program = (
         "import sys, streamer.cli.evaluate, streamer.training.evaluate, makers.card\n"
-        "assert not {'torch', 'sklearn', 'matplotlib'} & set(sys.modules)\n"
+        "assert not {'torch', 'matplotlib'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
 
@@ -195,7 +196,8 @@ def test_judging_needs_no_torch(model: Path, excerpts: Path) -> None:
         (["train", "--out", "m"], 2, "Missing argument"),
         (["train", "songs"], 2, "Missing option '--out'"),
         (["train", "songs", "songs", "--out", "m"], 1, "two datasets have the name songs"),
-        (["train", "songs", "--out", "m", "--second", "q"], 1, "q cannot be made: no"),
+        (["crossval", "songs", "--out", "m", "--left-out"], 2, "--left-out needs two or more"),
+        (["crossval", "songs", "--out", "m", "--left-out", "--fold", "1"], 2, "has no folds"),
         (["train", "songs", "--out", "m", "--recipe", "mozart"], 1, "there is no recipe mozart"),
         (["train", "songs", "--out", "m", "--set", "fit.epochs"], 2, "give NAME=VALUE"),
         (["train", "songs", "--out", "m", "--set", "fit.epochs=few"], 2, "give NAME=VALUE"),

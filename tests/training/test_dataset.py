@@ -198,3 +198,58 @@ def test_no_dataset(tmp_path: Path) -> None:
         read_dataset(tmp_path / "nowhere")
     with pytest.raises(DatasetError, match=r"no excerpts\.csv, no clips\.csv and no MEMD_audio"):
         read_dataset(tmp_path)
+
+
+def test_felt_emotions(felt_clips: Path) -> None:
+    """Nine shares a clip, and a coarse valence and arousal that follow from them."""
+    dataset = read_dataset(felt_clips)
+    assert len(dataset.clips) == 6
+    assert not dataset.dynamic
+    for number, clip in enumerate(dataset.clips):
+        valence, arousal = song_labels(number, 0)
+        assert clip.felt is not None
+        assert len(clip.felt) == 9
+        assert clip.sides is None
+        assert clip.emotional
+        # Joy less sadness is the song's valence; what the other shares add is the same for all.
+        others = 0.1 * (1 + 0.5 + 0.5 - 1 - 0.5)
+        assert clip.tags == pytest.approx(
+            (valence + others, valence + arousal / 2 + 0.3 - 0.1), abs=2e-3
+        )
+
+
+def test_sounds_that_are_no_music(sounds: Path) -> None:
+    """Kinds are kept, doubtful ones left out; terms and groups decide what is learnt and held."""
+    dataset = read_dataset(sounds)
+    assert [clip.kind for clip in dataset.clips] == ["speech", "crowd", "music"] * 2
+    assert [clip.learnt for clip in dataset.clips] == [True, False, True, True, True, True]
+    assert all(not clip.emotional and -1 <= clip.fold < FOLDS for clip in dataset.clips)
+    assert all(fold >= 0 for fold in dataset.folds)
+
+
+def test_hints_beside_a_dataset(excerpts: Path, tmp_path: Path) -> None:
+    """``../hints/NAME.npz`` gives each clip its windows; a damaged file is named."""
+    folder = tmp_path / "songs"
+    shutil.copytree(excerpts, folder)
+    assert all(clip.hints is None for clip in read_dataset(folder).clips)
+    paths = [f"audio/{path.name}" for path in sorted((folder / "audio").iterdir())]
+    windows = np.arange(len(paths)) % 3 + 1
+    file = tmp_path / "hints" / "songs.npz"
+    file.parent.mkdir()
+    embedding = np.arange(64 * windows.sum()).reshape(-1, 64).astype(np.float16)
+    np.savez(
+        file,
+        path=np.array(paths),
+        windows=windows,
+        embedding=embedding,
+        tags=np.full((windows.sum(), 50), 0.25, np.float16),
+    )
+    found = {clip.path.name: clip.hints for clip in read_dataset(folder).clips}
+    for path, count, begin in zip(paths, windows, np.cumsum(windows) - windows, strict=True):
+        hints = found[Path(path).name]
+        assert hints is not None
+        assert hints.shape == (count, 114)
+        assert np.array_equal(hints[:, :64], embedding[begin : begin + count])
+    file.write_bytes(b"nothing")
+    with pytest.raises(DatasetError, match=r"songs\.npz cannot be read as hints"):
+        read_dataset(folder)

@@ -19,8 +19,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 EXTRAS = ("av", "cluster", "lsl", "mqtt", "onnx", "osc", "parquet", "plot", "web")
-#: Of the extra `train`.
-LEARNERS = ("scikit-learn",)
 TOOLS = ("hypothesis", "jsonschema", "pexpect", "pytest")
 #: Every stage that sound goes through, the commands that users call, and what the extras bring.
 TESTS = (
@@ -44,7 +42,6 @@ def lowest() -> list[str]:
     groups = project["optional-dependencies"]
     lines = [*project["dependencies"], *(line for extra in EXTRAS for line in groups[extra])]
     lines += [line for line in groups["test"] if line.startswith(TOOLS)]
-    lines += [line for line in groups["train"] if line.startswith(LEARNERS)]
     pinned = []
     for line in lines:
         found = re.fullmatch(r"([\w.-]+)>=([\w.]+)(,.*)?", line)
@@ -63,7 +60,7 @@ def main() -> int:
         environment = Path(folder, "environment")
         venv.create(environment, with_pip=True)
         python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-        tools = [line for line in pinned if line.startswith((*TOOLS, *LEARNERS))]
+        tools = [line for line in pinned if line.startswith(TOOLS)]
         print("lowest versions:", *pinned, flush=True)
         install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         install += ["--constraint", constraints, f"{ROOT}[{','.join(EXTRAS)}]", *tools]
