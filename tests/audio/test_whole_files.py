@@ -156,9 +156,9 @@ def test_other_decoders(
 def test_a_file_that_breaks_off_in_a_decoder(
     ffmpeg: Callable[..., bytes], songs: Path, tmp_path: Path
 ) -> None:
-    """A WMA file of which a half is missing is heard up to there, and said to break off."""
-    path = tmp_path / "cut.wma"
-    ffmpeg("-i", songs / "stereo.wav", path)
+    """A Matroska file of which a half is missing is heard up to there, and said to break off."""
+    path = tmp_path / "cut.mka"
+    ffmpeg("-i", songs / "stereo.wav", "-c:a", "ac3", path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     length_s, remarks, source = heard(path)
     assert 1.0 < length_s < 3.0
