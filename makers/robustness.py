@@ -111,7 +111,7 @@ def streams(clips: Sequence[Clip], out: Path, seed: int) -> Figures:
             samples = samples_of(clip.path, rate)
             began = stream.t
             one = Listened.of(stream, samples)
-            one = Listened(one.times - began, one.outputs)
+            one = Listened(one.times - began, one.outputs, one.judged, one.music)
             alone = listen_to(model, samples)
             late = clip.times > 5.0
             carried.append(one.at(clip.times[late])[:, :2])
