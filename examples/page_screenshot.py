@@ -18,6 +18,7 @@ import math
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.support.wait import WebDriverWait
@@ -84,10 +85,12 @@ def main() -> None:
         # The picture stands still: nothing glides while it is taken.
         still = [{"name": "prefers-reduced-motion", "value": "reduce"}]
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": still})
+        # The session closes its sinks; the page is looked at after it.
+        still_open = SimpleNamespace(write=page.write, close=lambda: None)
         Session(
             Paced(FileSource(HERE / "four_moods.flac"), math.inf, SystemClock()),
             EmotionTracker(model),
-            [page],
+            [still_open],
             duration_s=options.at,
         ).run()
         browser.get(f"{page.url}?{options.query}")
