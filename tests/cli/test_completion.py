@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from streamer.cli.main import COMMANDS, main
-from streamer.network.names import list_models
+from streamer.network.names import DEFAULT_MODEL, list_models
 
 
 def completed(*words: str) -> tuple[list[str], set[str]]:
@@ -53,8 +53,11 @@ def test_tab_offers_the_commands_and_imports_nothing_heavy() -> None:
     ("words", "wanted"),
     [
         (["live", "--model", ""], sorted(list_models())),
-        (["export", "hybrid-3"], [name for name in list_models() if name.startswith("hybrid-3")]),
-        (["train", "--recipe", "hybrid-3"], ["hybrid-3"]),
+        (
+            ["export", DEFAULT_MODEL],
+            [each for each in list_models() if each.startswith(DEFAULT_MODEL)],
+        ),
+        (["train", "--recipe", DEFAULT_MODEL], [DEFAULT_MODEL]),
         (["convert", "x", "--to", ""], ["csv", "jams", "labels"]),
         (["replay", "-", "--format", "s"], ["s16le", "s24le", "s32le"]),
         (["live", "--osc-r"], ["--osc-range"]),
