@@ -96,8 +96,7 @@ def look_into(path: Path) -> Contents:
             if data[:3] == b"ID3":
                 kind = kind_of(_after_tags(data)) or "MP3"
             if kind == "FLAC":
-                later = (found.start() for found in _FLAC.finditer(data, 42))
-                return Contents("FLAC", len(data), (0, *later))
+                return Contents("FLAC", len(data), (0, *_flac_parts(data)))
             if kind == "MP3":
                 return _mp3(data)
             if kind in ("OGG", "Ogg FLAC", "Speex"):
@@ -107,6 +106,30 @@ def look_into(path: Path) -> Contents:
 
 #: The beginning of a FLAC stream: its mark and the header of its first block.
 _FLAC = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22", re.DOTALL)
+#: Bytes of a file that are looked through before their memory is given back: a multiple of a page.
+_STRETCH = 1 << 22
+
+
+def _given_back(data: mmap.mmap, at: int, begin: int) -> int:
+    """Give the memory from ``begin`` to ``at`` back, if it is much; where the rest begins.
+
+    What was read of a mapped file counts as this process's memory until it is.
+    """
+    stretch = (at - begin) // _STRETCH * _STRETCH
+    if stretch and hasattr(mmap, "MADV_DONTNEED"):
+        data.madvise(mmap.MADV_DONTNEED, begin, min(stretch, len(data) - begin))
+    return begin + stretch
+
+
+def _flac_parts(data: mmap.mmap) -> Iterator[int]:
+    """Where further FLAC streams begin."""
+    begin = 0
+    while begin < len(data):
+        # A mark may lie across the border.
+        for found in _FLAC.finditer(data, max(42, begin), min(len(data), begin + _STRETCH + 7)):
+            yield found.start()
+        begin += _STRETCH
+        _given_back(data, begin, begin - _STRETCH)
 
 
 #: Real files have a dozen; walking through more is what a hostile one wants.
@@ -194,8 +217,9 @@ def _caf(data: mmap.mmap) -> Contents:
 
 def _ogg_pages(data: mmap.mmap) -> Iterator[int]:
     """Where the pages of an Ogg file begin."""
-    at = 0
+    at = kept = 0
     while 0 <= at <= len(data) - 27:
+        kept = _given_back(data, at, kept)
         if data[at : at + 4] == b"OggS":
             yield at
             segments = data[at + 26]
@@ -336,12 +360,13 @@ def _mp3(data: mmap.mmap) -> Contents:
     A new part begins where an index or a tag stands in the middle, where the rate, the number of
     channels or the kind changes, and after a stretch of something else.
     """
-    at = frames = told = 0
+    at = kept = frames = told = 0
     parts: list[int] = []
     seconds = 0.0
     guessed = broken = True
     layout: tuple[int, int, int, bool] | None = None
     while at + 4 <= len(data):
+        kept = _given_back(data, at, kept)
         frame = _mpeg_frame(data, at)
         if frame is None:
             if (size := _tag(data, at)) and at + size < len(data):

@@ -25,7 +25,9 @@ def test_mistakes_are_one_sentence(model_directory: Path, tmp_path: Path) -> Non
     """No such model, no such folder, and no file named."""
     run = CliRunner().invoke
     nowhere = str(tmp_path / "nowhere" / "small.onnx")
-    assert isinstance(run(command, ["nothing", "--onnx", nowhere]).exception, ModelError)
+    somewhere = str(tmp_path / "small.onnx")
+    assert isinstance(run(command, ["nothing", "--onnx", somewhere]).exception, ModelError)
+    assert not Path(somewhere).exists()
     found = run(command, [str(model_directory), "--onnx", nowhere]).exception
     assert isinstance(found, OutputError)
     assert "nowhere" in str(found)
