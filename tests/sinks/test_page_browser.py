@@ -75,8 +75,9 @@ def ask(browser: Chrome, script: str) -> Any:
 
 
 def see(browser: Chrome, expression: str, what: str) -> None:
-    """Wait until the page shows something."""
+    """Wait until the page knows something, and has drawn it: it draws once a frame."""
     wait_for(lambda: ask(browser, expression), what)
+    browser.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0]))")
 
 
 def show(page: Page, *events: Event) -> None:
@@ -114,7 +115,6 @@ def test_the_point_is_where_the_estimate_says(
         show(page, judged)
         see(browser, f"latest && latest.t === {judged.t}", "the estimate")
         if motion == "reduce":
-            browser.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0]))")
             assert ask(browser, PLACE) == pytest.approx(point, abs=0.01)
         wait_for(lambda p=point: ask(browser, PLACE) == pytest.approx(p, abs=0.01), "the point")
         assert text(browser, ".mood") == judged.mood
