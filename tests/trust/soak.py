@@ -152,7 +152,8 @@ def soak(model: Model, hours: float, *, rough: bool = False) -> Figures:
 
 def _drift(old: EmotionTracker, model: Model) -> float:
     """Furthest apart that the old stream and a fresh one judge the clip, after its first ten s."""
-    heard = [piece.samples for piece in Resampled(Broadcast(40 / 3600), old.sample_rate)]  # type: ignore[union-attr]
+    pieces = Resampled(Broadcast(40 / 3600), old.sample_rate)
+    heard = [piece for piece in pieces if isinstance(piece, np.ndarray)]
     fresh = EmotionTracker(model, interval=0.0)
     begin = old.t
     apart = [0.0]

@@ -140,7 +140,7 @@ def test_a_disk_that_fills_up_under_the_recording(model_directory: Path, tmp_pat
         out, said = live.communicate(timeout=60)
     assert live.returncode == 1
     assert said.decode().count("\n") == 1
-    assert said.decode().startswith(f"streamer: cannot write the recording {heard}: File too large")
+    assert said.decode().startswith(f"streamer: cannot write the WAV file {heard}: File too large")
     assert valid_lines(out)[-1]["t"] == 20.0
     samples, rate = soundfile.read(heard)
     assert len(samples) / rate > 4
