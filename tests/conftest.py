@@ -22,6 +22,9 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 # A shell that runs the tests in the background has SIGINT ignored, and children inherit that: those
 # that are to be interrupted would run on for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# Likewise SIGHUP under nohup, which the program rightly goes on ignoring then.
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 settings.register_profile(
     "streamer",
