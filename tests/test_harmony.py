@@ -70,7 +70,6 @@ def _hertz(mode: str, semitones: float, degree: int, octave: int) -> float:
     return float(play.hertz("C4") * 2 ** (pitch / 12))
 
 
-@functools.cache
 def piece(texture: str, mode: str, semitones: float) -> np.ndarray:
     """Eight seconds, (samples,) float32 at 16 kHz, at an RMS of -20 dB."""
     tape, rng = Track(SECONDS), RandomState(3)
@@ -90,6 +89,7 @@ def model() -> Model:
     return model
 
 
+@functools.cache
 def valence(model: Model, texture: str, mode: str, semitones: float) -> float:
     """The mean valence of a piece once it has settled; it must be judged all the way."""
     estimates = EmotionTracker(model).push(piece(texture, mode, semitones))

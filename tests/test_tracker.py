@@ -47,16 +47,26 @@ def assert_alive(estimates: list[Estimate], least: int) -> None:
     assert np.nanstd(numbers(estimates)[:, :2], axis=0).min() > 1e-4
 
 
+@pytest.fixture(scope="module")
+def whole(small_model: Model, music: np.ndarray) -> list[Estimate]:
+    """What is told of three seconds in one block."""
+    return track(small_model, music[:48_000])
+
+
+@pytest.fixture(scope="module")
+def in_blocks(small_model: Model, music: np.ndarray) -> list[Estimate]:
+    """What is told of them in blocks of a sixteenth of a second."""
+    return track(small_model, music[:48_000], range(0, 48_000, 1_000))
+
+
 @settings(max_examples=40)
 @given(cuts=st.lists(st.integers(0, 48_000), max_size=30))
 def test_estimates_do_not_depend_on_the_cuts(
-    small_model: Model, music: np.ndarray, cuts: list[int]
+    small_model: Model, music: np.ndarray, whole: list[Estimate], cuts: list[int]
 ) -> None:
     """Any partition into blocks, empty ones among them, gives the same estimates within 1e-5."""
-    samples = music[:48_000]
-    whole = track(small_model, samples)
     assert_alive(whole, 28)
-    assert_same(track(small_model, samples, cuts), whole)
+    assert_same(track(small_model, music[:48_000], cuts), whole)
 
 
 def test_single_samples_and_one_huge_block_agree(small_model: Model, music: np.ndarray) -> None:
@@ -69,17 +79,17 @@ def test_single_samples_and_one_huge_block_agree(small_model: Model, music: np.n
 
 @settings(max_examples=25)
 @given(t=st.integers(2_000, 46_000), seed=st.integers(0, 99))
-def test_causal_bit_for_bit(small_model: Model, music: np.ndarray, t: int, seed: int) -> None:
+def test_causal_bit_for_bit(
+    small_model: Model, music: np.ndarray, in_blocks: list[Estimate], t: int, seed: int
+) -> None:
     """Changing any sample after t changes no estimate up to t, bit for bit."""
-    samples = music[:48_000]
-    changed = samples.copy()
+    changed = music[:48_000].copy()
     changed[t:] = np.random.default_rng(seed).normal(0, 0.3, 48_000 - t)
-    cuts = range(0, 48_000, 1_000)
-    before = [e for e in track(small_model, samples, cuts) if e.t * 16_000 <= t]
-    after = [e for e in track(small_model, changed, cuts) if e.t * 16_000 <= t]
-    assert before == after
+    told = track(small_model, changed, range(0, 48_000, 1_000))
+    before = [e for e in in_blocks if e.t * 16_000 <= t]
+    assert before == [e for e in told if e.t * 16_000 <= t]
     assert len(before) == sum(end <= t for end in ends_of_due_frames(48_000))
-    assert track(small_model, samples, cuts) != track(small_model, changed, cuts)
+    assert told != in_blocks
 
 
 def ends_of_due_frames(samples: int) -> list[int]:

@@ -53,7 +53,9 @@ def limited(audio: Sound, ceiling: float) -> Sound:
     The gain of each sample is a weighted mean of gains that are all low enough for it, so nothing
     passes the ceiling.
     """
-    peak = np.max(np.abs(audio), axis=1)
+    peak = np.maximum(*np.abs(audio.T))
+    if peak.max() <= ceiling:
+        return audio
     width = round(0.005 * RATE) | 1
     needed = np.minimum(1.0, ceiling / np.maximum(peak, 1e-9))
     held = ndimage.minimum_filter1d(needed, width, mode="nearest")
