@@ -19,7 +19,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 EXTRAS = ("av", "cluster", "lsl", "mqtt", "onnx", "osc", "parquet", "plot", "web")
-TOOLS = ("hypothesis", "jsonschema", "pexpect", "pytest")
+TOOLS = ("hypothesis", "jsonschema", "pexpect", "pytest", "pytest-xdist")
+#: On all cores, a file of tests on one of them.
+BESIDE = ("-n", str(os.cpu_count() or 1), "--dist", "loadfile")
 #: Every stage that sound goes through, the commands that users call, and what the extras bring.
 TESTS = (
     "tests/audio",
@@ -71,7 +73,7 @@ def main() -> int:
         threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *quiet]
         done = subprocess.run(
-            [*command, *(sys.argv[1:] or TESTS)],
+            [*command, *(sys.argv[1:] or (*BESIDE, *TESTS))],
             check=False,
             cwd=ROOT,
             env={**os.environ, **threads},

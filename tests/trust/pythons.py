@@ -14,12 +14,15 @@ import os
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Beside the one that everything else runs with.
 OTHERS = ("3.12", "3.13")
-TOOLS = ("hypothesis", "jsonschema", "pexpect", "pytest")
+TOOLS = ("hypothesis", "jsonschema", "pexpect", "pytest", "pytest-xdist")
+#: On all cores, a file of tests on one of them.
+BESIDE = ("-n", str(os.cpu_count() or 1), "--dist", "loadfile")
 #: What sound goes through, without the extras.
 TESTS = (
     "tests/features",
@@ -80,14 +83,20 @@ def agree(ones: list[bytes], others: list[bytes]) -> bool:
 def main() -> int:
     """Try each; 1 where something was wrong."""
     failed = False
-    with tempfile.TemporaryDirectory() as folder:
+    there = {version: interpreter(version) for version in OTHERS}
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor() as pool:
+        # All at once: installing is mostly waiting.
+        installing = {
+            version: pool.submit(environment, python, Path(folder, version))
+            for version, python in there.items()
+            if python is not None
+        }
         expected = lines(environment(Path(sys.executable), Path(folder, "here")))
         for version in OTHERS:
-            python = interpreter(version)
-            if python is None:
+            if version not in installing:
                 print(f"Python {version}: not on this machine, left out", flush=True)
                 continue
-            own = environment(python, Path(folder, version))
+            own = installing[version].result()
             found = lines(own)
             same = "the same bytes" if found == expected else "within 1e-5"
             well = agree(expected, found)
@@ -95,7 +104,7 @@ def main() -> int:
             command = [own, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
             threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
             tested = subprocess.run(
-                [*command, *(sys.argv[1:] or TESTS)],
+                [*command, *(sys.argv[1:] or (*BESIDE, *TESTS))],
                 check=False,
                 cwd=ROOT,
                 env={**os.environ, **threads},
