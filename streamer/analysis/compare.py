@@ -53,19 +53,20 @@ class Agreement:
 def compare(first: Recording, second: Recording, most_lag_s: float = 10.0) -> dict[str, Agreement]:
     """The agreement of valence and of arousal, by axis; lags up to ``most_lag_s`` either way.
 
-    The moments are those of the session with fewer estimates; the other one is taken between its
-    neighbouring estimates, and nowhere that either was silent or lost. Raises ``SessionFileError``
-    where they have hardly a moment in common.
+    The moments are those of the session with fewer estimates, of the first where they have equally
+    many; the other one is taken between its neighbouring estimates, and nowhere that either was
+    silent or lost. Raises ``SessionFileError`` where they have hardly a moment in common.
     """
     agreements = {}
     for axis in ("valence", "arousal"):
         a, b = _Curve.of(first, axis), _Curve.of(second, axis)
-        agreements[axis] = _agreement(a, b, most_lag_s)
-        if agreements[axis].n < _LEAST:
+        common = len(_pairs(a, b, 0.0)[0])
+        if common < _LEAST:
             raise SessionFileError(
-                f"{first.path} and {second.path} have {agreements[axis].n} moments in common that "
-                f"both judged, and {_LEAST} are needed: compare sessions of the same music"
+                f"{first.path} and {second.path} have {common} moments in common that both "
+                f"judged, and {_LEAST} are needed: compare sessions of the same music"
             )
+        agreements[axis] = _agreement(a, b, most_lag_s)
     return agreements
 
 
@@ -97,8 +98,6 @@ class _Curve:
 
 def _agreement(a: _Curve, b: _Curve, most_lag_s: float) -> Agreement:
     x, y = _pairs(a, b, 0.0)
-    if len(x) < _LEAST:
-        return Agreement(len(x), None, 0.0, 0.0, 0.0, None, None)
     best: tuple[float, float] | None = None
     step = max(_FINEST_S, min(a.step_s, b.step_s))
     most = int(most_lag_s / step + 1e-9)
@@ -133,7 +132,7 @@ def _pairs(a: _Curve, b: _Curve, lag_s: float) -> tuple[Floats, Floats]:
 
 def _near(t: Floats, grid: Floats) -> Floats:
     """``t``, moved onto the grid where it is a microsecond away: lags add up with rounding."""
-    place = np.searchsorted(grid, t).clip(1, max(1, len(grid) - 1))
-    for neighbour in (place - 1, np.minimum(place, len(grid) - 1)):
+    after = np.searchsorted(grid, t)
+    for neighbour in (after - 1, np.minimum(after, len(grid) - 1)):
         t = np.where(np.abs(grid[neighbour] - t) < 1e-6, grid[neighbour], t)
     return t

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scripted_session import estimate, silence
 
-from streamer.analysis.compare import compare
+from streamer.analysis.compare import Agreement, compare
 from streamer.analysis.recorded import Recording, read_session
 from streamer.cli.main import main
 from streamer.errors import SessionFileError
@@ -254,9 +254,117 @@ def test_of_equally_good_lags_the_smallest_is_told(tmp_path: Path) -> None:
 
 
 def test_three_moments_are_enough_and_two_are_not(tmp_path: Path) -> None:
-    """Below three there is no correlation to speak of."""
-    three = read_session(record(tmp_path / "a.jsonl", T[:3], curve(T[:3])))
-    assert compare(three, three)["arousal"].n == 3
+    """Below three there is no correlation to speak of; three are compared like any number."""
+    three = read_session(record(tmp_path / "a.jsonl", T[:3], np.array([0.1, 0.4, -0.2])))
+    agreement = compare(three, three)["arousal"]
+    assert (agreement.n, agreement.rmse, agreement.lag_s) == (3, 0, 0)
+    assert (agreement.r, agreement.lag_r) == (pytest.approx(1), pytest.approx(1))
     two = read_session(record(tmp_path / "b.jsonl", T[:2], curve(T[:2])))
     with pytest.raises(SessionFileError, match="2 moments in common"):
         compare(three, two)
+
+
+def test_one_estimate_alone_is_refused(tmp_path: Path) -> None:
+    """A session of one line has no steps between lines to speak of: a sentence, no warning."""
+    event = estimate(1.0)
+    one = Recording(Path("one.jsonl"), None, (event,), (), None)
+    with pytest.raises(SessionFileError, match="1 moments in common"):
+        compare(one, read_session(record(tmp_path / "a.jsonl", T, curve(T))))
+
+
+def told(times: list[float], values: list[float]) -> Recording:
+    """A session of these valences."""
+    events = tuple(estimate(t, value, -value) for t, value in zip(times, values, strict=True))
+    return Recording(Path("x.jsonl"), None, events, (), None)
+
+
+def test_of_equally_many_the_firsts_moments_are_compared() -> None:
+    """By hand: at 3, 4 and 5 s, and with the two exchanged at 2.5 s as well."""
+    first = told([1, 2, 3, 4, 5], [0.0, 0.2, 0.1, 0.5, 0.3])
+    second = told([2.5, 3, 4, 5, 6], [0.25, 0.2, 0.4, 0.0, 0.1])
+    agreement = compare(first, second)["valence"]
+    assert agreement.n == 3
+    assert agreement.difference == pytest.approx((0.1 - 0.1 - 0.3) / 3)
+    assert agreement.rmse == pytest.approx(math.sqrt((0.01 + 0.01 + 0.09) / 3))
+    exchanged = compare(second, first)["valence"]
+    assert exchanged.n == 4
+    assert exchanged.difference == pytest.approx((-0.1 - 0.1 + 0.1 + 0.3) / 4)
+
+
+@pytest.mark.parametrize(
+    ("times", "known", "unknown"),
+    [
+        # Steps of a second: between neighbours 1.5 steps apart it is told ...
+        ([1, 2, 3, 4.5, 5.5, 6.5, 7.5], [1.5, 2.5, 3.5, 5, 6, 7], []),
+        # ... and further apart not: at the beginning, in the middle, at the end.
+        ([1, 2.75, 3.75, 4.75, 5.75, 6.75, 7.75], [3, 4, 5, 6], [2]),
+        ([1, 2, 3, 4.75, 5.75, 6.75, 7.75], [1.5, 2.5, 5, 6], [4]),
+        ([1, 2, 3, 4, 5, 6, 7.75], [1.5, 2.5, 3.5], [7]),
+        # A short step before a long one, or after it, is told.
+        ([1, 1.5, 3.25, 4.25, 5.25, 6.25, 7.25], [1.25, 3.5, 4.5, 5.5], [2]),
+        ([1, 2, 3, 4, 5, 6.75, 7.25], [1.5, 2.5, 3.5, 7], [6]),
+    ],
+)
+def test_nothing_is_told_in_a_hole(
+    times: list[float], known: list[float], unknown: list[float]
+) -> None:
+    """By hand: a straight line with a hole, asked at these moments."""
+    line = told(times, [t / 10 for t in times])
+    asked = sorted(known + unknown)
+    agreement = compare(told(asked, [0.2] * len(asked)), line)["valence"]
+    assert agreement.n == len(known)
+    assert agreement.difference == pytest.approx(statistics.fmean(known) / 10 - 0.2)
+
+
+@pytest.mark.parametrize(("apart", "n"), [(4e-7, 6), (-4e-7, 6), (1.5e-6, 4), (-1.5e-6, 4)])
+def test_moments_a_hair_apart_are_the_same(apart: float, n: int) -> None:
+    """Within a microsecond: at either end, and beside a hole, where nothing is told between."""
+    times = np.array([1, 2, 3, 6, 7, 8])
+    found = compare(
+        told(times.tolist(), [0.2] * 6), told((times + apart).tolist(), [0.2, 0.3] * 3)
+    )["valence"]
+    assert found.n == n
+
+
+def test_a_lag_is_found_to_a_twentieth_of_a_second() -> None:
+    """Fifty estimates a second, .15 s late: lags are tried in steps of .05 s."""
+    times = np.arange(1, 200) * 0.02
+    wave = 0.4 * np.sin(3 * times)
+    late = 0.4 * np.sin(3 * (times - 0.15))
+    agreement = compare(told(times.tolist(), wave.tolist()), told(times.tolist(), late.tolist()))
+    assert agreement["valence"].lag_s == pytest.approx(0.15)
+    assert agreement["valence"].lag_r == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize(("late", "found"), [(10.0, True), (-10.0, True), (10.5, False)])
+def test_ten_seconds_are_looked_for_where_nothing_is_said(late: float, found: bool) -> None:
+    """The default reaches ten seconds either way, and no further."""
+    first = told(T.tolist(), curve(T).tolist())
+    lag_s = compare(first, told(T.tolist(), curve(T - late).tolist()))["valence"].lag_s
+    assert (lag_s == pytest.approx(late)) == found
+
+
+@pytest.mark.parametrize(("common", "believed"), [(10, True), (9, False)])
+def test_half_of_the_moments_must_agree(common: int, believed: bool) -> None:
+    """Of twenty estimates the last ten are the second's first ten: a lag. Nine are chance."""
+    random = np.random.default_rng(5)
+    first, second = random.uniform(-0.9, 0.9, (2, 20))
+    second[:common] = first[20 - common :]
+    times = [float(t) for t in range(1, 21)]
+    agreement = compare(told(times, first.tolist()), told(times, second.tolist()), 15.0)["valence"]
+    assert (agreement.lag_s == common - 20) == believed
+    assert (agreement.lag_r == pytest.approx(1)) == believed
+
+
+def test_figures_are_told_to_six_digits() -> None:
+    """A record for programs: floats rounded, counts and what is unknown as they are."""
+    agreement = Agreement(12, None, 1 / 3, 2e-7, -0.12345678, 0.5, None)
+    assert agreement.to_dict() == {
+        "n": 12,
+        "r": None,
+        "ccc": 0.333333,
+        "rmse": 0.0,
+        "difference": -0.123457,
+        "lag_s": 0.5,
+        "lag_r": None,
+    }
