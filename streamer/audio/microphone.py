@@ -40,9 +40,10 @@ class MicrophoneSource:
     it cannot be opened, or PortAudio is missing or hangs.
 
     A device that goes away or stops delivering gives one remark; it is looked for again by its
-    whole name until it returns, and the time without it becomes one estimated loss. Stream time
-    thus keeps pace with the clock. The capture itself runs in a process of its own
-    (:mod:`streamer.audio.capture`), which ``launch`` starts.
+    whole name until it returns (where none was named, it is whichever is the default by then), and
+    the time without it becomes one estimated loss. Stream time thus keeps pace with the clock. The
+    capture itself runs in a process of its own (:mod:`streamer.audio.capture`), which ``launch``
+    starts.
     """
 
     def __init__(
@@ -59,10 +60,12 @@ class MicrophoneSource:
         self._clock = clock or SystemClock()
         self._closed = False
         self._iterated = False
-        self._follows = means_monitor(device)
+        self._device = device
+        #: The part that is asked for, not a device: the default input, or what the computer plays.
+        self._any_name = device is None or means_monitor(device)
         self._channels: dict[str, object] = {"channels": list(channels)} if channels else {}
         self._line, opened = self._open({"device": device, "rate": rate})
-        #: The device that is open now: another than at first where the monitor was followed.
+        #: The device that is open now: another than at first where none was named.
         self._name = opened.name
         self._moved: str | None = None  # the source to which the monitor has moved
         self.info = SourceInfo(
@@ -198,10 +201,11 @@ class MicrophoneSource:
     def _reopen(self) -> bool:
         """Look for the device until it is back; ``False`` when closed before that.
 
-        It is the one of the same name, or what the computer plays by then where that was asked for.
+        It is the one of the same name; where the default input or what the computer plays was asked
+        for, the one that is that by then.
         """
-        request: dict[str, object] = {"device": "monitor", "rate": self.info.sample_rate}
-        if not self._follows:
+        request: dict[str, object] = {"device": self._device, "rate": self.info.sample_rate}
+        if not self._any_name:
             request |= {"device": self._name, "again": True}
         attempt = 0
         while True:
@@ -220,7 +224,7 @@ class MicrophoneSource:
                 line, opened = self._open(request)
             except AudioError:  # not there, or the system had no process to spare
                 continue
-            if not (self._follows or is_same(opened.name, self._name)):
+            if not (self._any_name or is_same(opened.name, self._name)):
                 line.end()
                 continue
             self._line, self._name = line, opened.name

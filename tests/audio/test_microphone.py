@@ -256,7 +256,7 @@ def test_a_device_that_goes_away_and_returns() -> None:
         yield from world.sound(10**6)
 
     world = World(goes, absent, absent, absent, returns)
-    pieces = list(world.microphone(None, duration_s=20.0).pieces())
+    pieces = list(world.microphone("usb", duration_s=20.0).pieces())
     assert world.requests[1:] == [{"device": "USB Mic", "rate": RATE, "again": True}] * 4
     assert sum(world.sleeps) == pytest.approx(0.5 + 1.0 + 2.0 + 4.0)
     (remark,) = remarks(pieces)
@@ -542,6 +542,39 @@ def test_another_device_of_a_like_name_is_not_taken_for_it() -> None:
     assert total(pieces) == 10 * RATE
     assert len(world.lines) == 4
     assert all(line.ended for line in world.lines)
+
+
+def test_a_lost_default_is_the_default_again() -> None:
+    """Where no input was named, the next one is the system's default by then, told by its name."""
+
+    def goes(world: World) -> Iterator[link.Message]:
+        yield OPENED
+        yield from world.sound(100)
+        yield link.Failed("gone")
+
+    def none(world: World) -> Iterator[link.Message]:
+        yield link.Failed("the system has no default sound input")
+
+    def another(world: World) -> Iterator[link.Message]:
+        yield link.Opened("Built-in Microphone", RATE, 1, STEP, "entry")
+        yield from world.sound(10**6, 0.25)
+
+    world = World(goes, none, another)
+    microphone = world.microphone(duration_s=10.0)
+    pieces = list(microphone.pieces())
+    assert world.requests == [
+        {"device": None, "rate": None},
+        {"device": None, "rate": RATE},
+        {"device": None, "rate": RATE},
+    ]
+    assert remarks(pieces) == [
+        "USB Mic stopped delivering sound: trying to open it again",
+        "listening to Built-in Microphone now",
+    ]
+    heard = [piece for piece in pieces if isinstance(piece, np.ndarray)]
+    assert {float(piece[0]) for piece in heard} == {0.5, 0.25}
+    assert [lost.cause for lost in losses(pieces)] == ["device lost"]
+    assert total(pieces) == 10 * RATE
 
 
 def test_a_fork_that_fails_while_a_device_is_looked_for() -> None:
