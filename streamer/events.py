@@ -339,6 +339,24 @@ def _cited(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:36]} ..."
 
 
+class Cadence:
+    """Which frames are due: the first whose end reaches each multiple of the interval.
+
+    ``interval`` in seconds, 0 for every frame; ``rate`` of the positions in Hz (1 where those are
+    seconds).
+    """
+
+    def __init__(self, interval: float, rate: int) -> None:
+        if not (math.isfinite(interval) and interval >= 0):
+            raise ValueError(f"the interval must be 0 or more seconds, not {interval}")
+        self._step = interval * rate
+
+    def index(self, position: float) -> int:
+        """How many multiples of the interval (zero apart) lie at or before a stream position."""
+        # A hair is added so that 0.1 s at 16 kHz is due at sample 1,600 and not one frame later.
+        return int(position) if not self._step else math.floor(position / self._step + 1e-9)
+
+
 class Tally:
     """Counts what the ``end`` event tells of the events before it.
 

@@ -23,9 +23,8 @@ from streamer.audio.pacing import Clock, SystemClock
 from streamer.audio.resample import Resampled, Skipped
 from streamer.audio.source import Remark, Samples, Source
 from streamer.errors import OutputError
-from streamer.events import End, Estimate, Event, Gap, Notice, Start, Tally, beginning
+from streamer.events import Cadence, End, Estimate, Event, Gap, Notice, Start, Tally, beginning
 from streamer.sinks.sink import Delivery, ReaderGone, Sink, Watcher
-from streamer.stages import Cadence
 from streamer.tracker import EmotionTracker
 
 Piece = TypeVar("Piece")

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from streamer.audio.source import Lost, split_valid
-from streamer.events import Estimate
+from streamer.events import Cadence, Estimate
 from streamer.features.level import FLOOR_DB
 from streamer.network.model import Model
-from streamer.stages import Cadence, Stages, Terms, TrackerState
+from streamer.stages import Stages, Terms, TrackerState
 
 #: Long inputs are worked through in pieces, so that memory stays bounded: at most this many samples
 #: in all streams of a call together, but not under this many in each.

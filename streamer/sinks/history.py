@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.events import End, Estimate, Event, Gap, Notice, Start
+from streamer.events import Cadence, End, Estimate, Event, Gap, Notice, Start
 from streamer.sinks.meter import Level, Meter
 from streamer.sinks.summary import Journey, Summary
 
@@ -28,6 +28,7 @@ TRAIL_S = 10.0
 _TRAIL_STEP_S = 0.06
 #: How often the numbers and the word change: the rate of the JSON lines, calm enough to read.
 READING_S = 0.5
+_READINGS = Cadence(READING_S, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +188,11 @@ class History:
     def _estimate(self, event: Estimate) -> None:
         self._t = max(self._t, event.t)
         turned = self._reading is None or event.sound != self._reading.sound
-        if turned or self._latest is None or _due(event.t) > _due(self._latest.t):
+        if (
+            turned
+            or self._latest is None
+            or _READINGS.index(event.t) > _READINGS.index(self._latest.t)
+        ):
             self._reading = event
         self._latest = event
         index = _slot(event.t, BIN_S)
@@ -238,11 +243,6 @@ class History:
             bins = tuple(self._bins)
             self._finished = bins if self._end is not None else bins[:-1]
         return self._finished
-
-
-def _due(t: float) -> int:
-    """How many multiples of ``READING_S`` lie at or before an instant, as the JSON lines count."""
-    return math.floor(t / READING_S + 1e-9)
 
 
 def _slot(t: float, step: float) -> int:

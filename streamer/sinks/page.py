@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 
 from streamer.circumplex import COLOURS, FULL_RADIUS, GREY, MOODS
 from streamer.errors import MissingExtraError, OutputError
-from streamer.events import QUADRANTS, End, Estimate, Event, Notice, Start, to_json
+from streamer.events import QUADRANTS, Cadence, End, Estimate, Event, Notice, Start, to_json
 
 if TYPE_CHECKING:
     from websockets.asyncio.server import Server, ServerConnection
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 #: Viewers at once; and the lines by which one may be behind before it is dropped.
 VIEWERS = 50
 BEHIND = 120
-#: Seconds of stream time between two estimates that a late viewer gets; and how many lines it gets
-#: of the newest, and of those before them.
-_STEP_S = 0.5
+#: Which estimates a late viewer gets, in seconds of stream time; and how many lines it gets of the
+#: newest, and of those before them.
+_STEPS = Cadence(0.5, 1)
 _NEWEST, _OLDER = 600, 600
 #: Lines that the letter box holds: what comes beyond pushes out the oldest.
 _LETTERS = 4096
@@ -82,7 +82,7 @@ class Past:
         else:
             if isinstance(event, Estimate):
                 self.now = line
-                reached = math.floor(event.t / _STEP_S + 1e-9)
+                reached = _STEPS.index(event.t)
                 if reached <= self._reached:
                     return
                 self._reached = reached
