@@ -91,7 +91,7 @@ class Progress:
     def say(self, message: str) -> None:
         """Print a line about the run as a whole, unless quiet."""
         if not self._quiet:
-            self._console.print(f"streamer: {message}")
+            self._console.print(f"streamer: {sentence(message)}")
 
 
 @click.command(name="annotate")

@@ -12,6 +12,7 @@ import click
 from streamer.cli.completion import MODEL
 from streamer.cli.main import FAILED, INTERRUPTED
 from streamer.cli.overwriting import check_outputs, draft, overwriting
+from streamer.cli.sentence import say
 from streamer.errors import writing
 
 
@@ -54,7 +55,7 @@ def command(model: str | None, output: Path | None, quick: bool, overwrite: bool
     if done.returncode:
         return FAILED
     report = from_json(done.stdout.decode())
-    click.echo(text(report), nl=False)
+    say(text(report))
     if output is not None:
         with draft(output) as made, writing(output):
             made.write_text(report.to_json(), encoding="utf-8")

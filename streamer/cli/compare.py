@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from streamer.cli.options import Seconds
-from streamer.cli.sentence import tell
+from streamer.cli.sentence import say, tell
 
 if TYPE_CHECKING:
     from streamer.analysis.compare import Agreement
@@ -48,14 +48,14 @@ def command(first: Path, second: Path, lag: float, as_json: bool) -> None:
     agreements = compare(found[0], found[1], lag)
     if as_json:
         record = {axis: agreement.to_dict() for axis, agreement in agreements.items()}
-        click.echo(json.dumps(record, allow_nan=False))
+        say(json.dumps(record, allow_nan=False))
         return
     rows = [_COLUMNS, *(_row(axis, agreement) for axis, agreement in agreements.items())]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = [row[0].ljust(widths[0])]
         cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        click.echo("  ".join(cells))
+        say("  ".join(cells))
 
 
 def _row(axis: str, agreement: Agreement) -> tuple[str, ...]:

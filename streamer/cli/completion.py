@@ -33,7 +33,9 @@ class Named(click.ParamType[str]):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """The names that begin so, and where paths may be given, those of the shell."""
-        found = [CompletionItem(name) for name in self._names() if name.startswith(incomplete)]
+        # What cannot be typed is not offered, nor does it reach the terminal.
+        names = [name for name in self._names() if name.isprintable()]
+        found = [CompletionItem(name) for name in names if name.startswith(incomplete)]
         if self._path is not None and not found:
             return [CompletionItem(incomplete, type=self._path)]
         return found

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
 from streamer.cli.completion import SESSION_FORM
 from streamer.cli.overwriting import check_outputs, draft, overwriting
-from streamer.cli.sentence import tell
+from streamer.cli.sentence import say, tell
 from streamer.errors import writing
 
 
@@ -44,7 +45,10 @@ def command(session: Path, form: str, out: Path | None, overwrite: bool) -> None
         tell(f"{session} holds {1 + len(others)} sessions: only the first is converted")
     text = FORMS[form](recording)
     if out is None:
-        click.echo(text, nl=False)
+        if sys.stdout is not None and sys.stdout.isatty():
+            say(text)
+        else:
+            click.echo(text, nl=False)  # for a program: as it is
         return
     with draft(out) as made, writing(out):
         made.write_text(text, encoding="utf-8", newline="")

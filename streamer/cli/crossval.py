@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from streamer.cli.learning import learning, need_torch, progress_bars, read, songs_of
+from streamer.cli.sentence import say
 
 
 @click.command(name="crossval")
@@ -66,7 +67,7 @@ def command(
             rows = left_out(chosen, clips, cache, out, seeds=runs, jobs=jobs, progress=advance)
             judged = figures.left_out(rows)
             write_metrics(metrics, "left_out", judged)
-            click.echo(figures.left_out_table(judged))
+            say(figures.left_out_table(judged))
             return
         rows = crossval(
             chosen,
@@ -81,4 +82,4 @@ def command(
         five_fold, music = figures.five_fold(rows), figures.music(rows)
         write_metrics(metrics, "five_fold", five_fold)
         write_metrics(metrics, "music", music)
-        click.echo(f"{figures.five_fold_text(five_fold)}\n\nMusic\n\n{figures.music_table(music)}")
+        say(f"{figures.five_fold_text(five_fold)}\n\nMusic\n\n{figures.music_table(music)}")

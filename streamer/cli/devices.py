@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from streamer.cli.sentence import say, sentence
+
 _HINTS = """\
 What the computer plays: streamer live --device monitor (PulseAudio, PipeWire); on macOS and
 Windows choose a loopback device; docs/listening.md, "What the computer plays", tells how to set one
@@ -23,17 +25,18 @@ def command() -> None:
 
     inputs = list_inputs()
     if not inputs:
-        click.echo("no sound inputs: plug one in, or start the sound server", err=True)
+        say("no sound inputs: plug one in, or start the sound server", err=True)
         return
-    width = max(len(each.name) for each in inputs)
-    click.echo(f"      {'name':<{width}}  channels     Hz  host API")
-    for each in inputs:
+    names = [sentence(each.name) for each in inputs]
+    width = max(map(len, names))
+    say(f"      {'name':<{width}}  channels     Hz  host API")
+    for name, each in zip(names, inputs, strict=True):
         index = "-" if each.index is None else str(each.index)
         line = (
-            f"{'*' if each.default else ' '} {index:>3} {each.name:<{width}}  "
-            f"{each.channels:>8}  {each.rate:>5}  {each.api}"
+            f"{'*' if each.default else ' '} {index:>3} {name:<{width}}  "
+            f"{each.channels:>8}  {each.rate:>5}  {sentence(each.api)}"
         )
-        click.echo(f"{line}  loopback" if each.loopback else line)
+        say(f"{line}  loopback" if each.loopback else line)
     if not any(each.loopback for each in inputs):
-        click.echo("no loopback input was found", err=True)
-    click.echo(_HINTS, err=True)
+        say("no loopback input was found", err=True)
+    say(_HINTS, err=True)

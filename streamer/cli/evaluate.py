@@ -9,7 +9,7 @@ import click
 
 from streamer.cli.completion import MODEL
 from streamer.cli.overwriting import check_outputs, draft, overwriting
-from streamer.cli.sentence import tell
+from streamer.cli.sentence import say, tell
 from streamer.errors import writing
 
 
@@ -42,7 +42,7 @@ def command(
     if not clips:
         raise click.UsageError(f"{dataset} has no fold {fold}: it has {found.folds}")
     figures, _ = evaluate(directory_of(model), clips)
-    click.echo(evaluation_text(figures))
+    say(evaluation_text(figures))
     if json_file is not None:
         with draft(json_file) as made, writing(json_file):
             made.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")

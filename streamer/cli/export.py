@@ -8,6 +8,7 @@ import click
 
 from streamer.cli.completion import MODEL
 from streamer.cli.overwriting import check_outputs, draft, overwriting
+from streamer.cli.sentence import say, sentence
 
 
 @click.command(name="export")
@@ -34,7 +35,7 @@ def command(model: str, output: Path, overwrite: bool) -> None:
     check_outputs([output], overwrite=overwrite)
     with draft(output) as made:
         difference = onnx.export(load_model(model), made)
-    click.echo(
-        f"{output}: {output.stat().st_size:,} bytes; outputs and state within {difference:.1e} of "
-        f"the network"
+    say(
+        f"{sentence(output)}: {output.stat().st_size:,} bytes; outputs and state within "
+        f"{difference:.1e} of the network"
     )

@@ -21,7 +21,7 @@ import click
 from click.shell_completion import CompletionItem
 
 import streamer
-from streamer.cli.sentence import sentence, tell
+from streamer.cli.sentence import say, sentence, tell
 from streamer.errors import StreamerError
 from streamer.sinks.sink import ReaderGone
 
@@ -142,10 +142,11 @@ def main(argv: list[str] | None = None) -> int:
         return leave.exit_code
     except click.ClickException as error:
         said = io.StringIO()
+        error.message = sentence(error.message)  # one line, before usage is put around it
         error.show(said)
         with contextlib.suppress(OSError):
             for line in said.getvalue().splitlines():
-                click.echo(sentence(line), err=True)
+                say(line, err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED

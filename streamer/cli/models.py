@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from streamer.cli.sentence import say, sentence
 from streamer.network.names import DEFAULT_MODEL, list_models
 
 
@@ -21,8 +22,9 @@ def command() -> None:
         weights = sum(array.size for array in model.weights.values())
         songs = sum(len(songs) for songs in model.config.songs.values())
         rate = features.sample_rate / features.hop
-        click.echo(
-            f"{name}{' (default)' if name == DEFAULT_MODEL else ''}: {weights:,} weights, "
+        default = " (default)" if name == DEFAULT_MODEL else ""
+        say(
+            f"{sentence(name)}{default}: {weights:,} weights, "
             f"{features.coefficients} MFCCs at {features.sample_rate} Hz, "
-            f"{rate:g} frames a second, trained on {songs:,} songs; {path}"
+            f"{rate:g} frames a second, trained on {songs:,} songs; {sentence(path)}"
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from streamer.cli.learning import epochs_bar, learning, need_torch, progress_bars, read, songs_of
+from streamer.cli.sentence import say, sentence
 
 
 @click.command(name="train")
@@ -46,4 +47,4 @@ def command(
             resume=resume,
         )
     weights = sum(array.size for array in model.weights.values())
-    click.echo(f"{out}: {weights:,} weights, trained on {len(songs):,} songs", err=True)
+    say(f"{sentence(out)}: {weights:,} weights, trained on {len(songs):,} songs", err=True)

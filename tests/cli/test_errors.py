@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import hashlib
 import json
@@ -14,14 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pexpect
 import pytest
 import soundfile
 from line_schema import emotions, valid_lines
+from scripted_session import estimate
 from small_network import random_weights, small_config
 
 from streamer.cli import models
 from streamer.cli.main import main
 from streamer.errors import AudioError
+from streamer.events import Gap, to_json
 from streamer.network.model import Model, save_model
 
 RATE = 16_000
@@ -437,6 +441,68 @@ def test_a_broken_model_in_the_list(
     monkeypatch.setattr(models, "list_models", lambda: {"model": here / "model"})
     assert main(["models"]) == 1
     assert capfd.readouterr().err.count("\n") == 1
+
+
+EVIL = "\x1b]0;owned\x07\x9b2J\u202e\nb"
+
+
+def test_no_name_steers_the_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+    here: Path,
+    model_directory: Path,
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    """Names of models, files and sinks are written out, each within its line."""
+    place = here / EVIL
+    shutil.copytree(model_directory, place)
+    monkeypatch.setattr(models, "list_models", lambda: {EVIL: place})
+    (here / "library").mkdir()
+    (here / "library" / f"{EVIL}.wav").write_bytes(b"no sound")
+    for arguments, count in (
+        (["models"], 1),
+        (["export", str(place), "--onnx", f"{EVIL}.onnx"], 1),
+        (["evaluate", str(place), EVIL], 1),
+        (["plot", EVIL, "-o", "x.png"], 1),
+        (["compare", EVIL, EVIL], 1),
+        (["convert", EVIL, "--to", "csv"], 1),
+        (["annotate", "library", "-o", f"{EVIL}.csv", "--model", str(place)], 2),
+        (["replay", f"library/{EVIL}.wav", "--sink", EVIL], 1),
+    ):
+        main(arguments)
+        said = b"".join(capfdbinary.readouterr())
+        assert b"owned" in said, arguments
+        # What the parser rejects comes with its usage.
+        said = said[said.find(b"Error: ") :] if said.startswith(b"Usage: ") else said
+        assert said.count(b"\n") == count, arguments
+        assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(said.decode()), arguments
+
+
+def test_one_place_prints() -> None:
+    """Commands print through ``streamer.cli.sentence`` alone, which lets nothing steer a terminal.
+
+    But for what ``convert`` writes for a program that reads it.
+    """
+    folder = Path(models.__file__).parent
+    printing = {
+        path.name
+        for path in folder.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"click.echo", "print"}
+    }
+    assert printing == {"sentence.py", "convert.py"}
+
+
+def test_a_session_of_others_on_the_terminal(here: Path) -> None:
+    """``convert`` to a terminal writes control characters out; to a pipe the text is as it is."""
+    events = (estimate(0.5), Gap(0.5, 0.5, 8000, False, "why\x1b]0;owned\x07"))
+    (here / "s.jsonl").write_text("".join(f"{to_json(event)}\n" for event in events))
+    command = [sys.executable, "-m", "streamer", "convert", "s.jsonl", "--to", "labels"]
+    piped = subprocess.run(command, capture_output=True, check=True).stdout
+    assert b"\tlost: why\x1b]0;owned\x07\n" in piped
+    child = pexpect.spawn(command[0], command[1:], timeout=60)
+    child.expect(pexpect.EOF)
+    shown = piped.replace(b"\x1b", rb"\x1b").replace(b"\x07", rb"\x07")
+    assert child.before == shown.replace(b"\n", b"\r\n")
 
 
 def test_version_and_help(capfd: pytest.CaptureFixture[str]) -> None:

@@ -136,6 +136,20 @@ def test_the_devices(device: Path, capfdbinary: pytest.CaptureFixture[bytes]) ->
     assert f"\n## {section}\n" in manual.read_text(encoding="utf-8")
 
 
+def test_a_device_whose_name_steers_terminals(
+    device: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """A sound card may call itself what it likes: its name is written out, within its line."""
+    evil = "USB \\x1b]0;owned\\x07\\x9b2J\\nMic"
+    device.write_text(TONE.replace("Test tone", evil).replace("Fake", "F\\x1bc"))
+    assert main(["devices"]) == 0
+    out, _ = capfdbinary.readouterr()
+    head, line = out.decode().splitlines()
+    assert "USB \\x1b]0;owned\\x07\\x9b2J\\nMic" in line
+    assert line.endswith("F\\x1bc")
+    assert head.index("Hz") + 2 == line.index("8000") + 4
+
+
 def test_no_devices(device: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     """Without any input that is said, and nothing is listed."""
     device.write_text(f"{TONE}\ndef query_devices(): return []\n")
