@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from given_source import Given
 
 from streamer.audio import pacing
 from streamer.audio.pacing import Paced, StoppableClock, SystemClock
-from streamer.audio.source import Lost, Piece, Remark, SourceInfo
+from streamer.audio.source import Lost, Piece, Remark
 
 RATE = 1_000
 
@@ -34,23 +34,6 @@ class FakeClock:
         self.time += seconds
 
 
-class Given:
-    """A source that yields the given pieces."""
-
-    def __init__(self, pieces: Sequence[Piece]) -> None:
-        self.info = SourceInfo("test", "given", RATE, 1)
-        self._pieces = pieces
-        self.closed = False
-
-    def pieces(self) -> Iterator[Piece]:
-        """The pieces, in order."""
-        yield from self._pieces
-
-    def close(self) -> None:
-        """Note that it was closed."""
-        self.closed = True
-
-
 SIGNAL = np.arange(1_000, dtype=np.float32)
 
 
@@ -59,7 +42,7 @@ def test_each_piece_comes_when_it_has_sounded(speed: float) -> None:
     """A piece that ends at sample n comes n / rate / speed after the beginning."""
     clock = FakeClock()
     position = 0
-    for piece in Paced(Given([SIGNAL]), speed, clock).pieces():
+    for piece in Paced(Given(RATE, [SIGNAL]), speed, clock).pieces():
         assert isinstance(piece, np.ndarray)
         np.testing.assert_array_equal(piece, SIGNAL[position : position + len(piece)])
         position += len(piece)
@@ -72,7 +55,7 @@ def test_each_piece_comes_when_it_has_sounded(speed: float) -> None:
 def test_a_slow_consumer_does_not_fall_behind_for_good() -> None:
     """15 ms of work for every 20 ms of sound: the end still comes on time, not 75 % late."""
     clock = FakeClock()
-    for _ in Paced(Given([SIGNAL]), 1.0, clock).pieces():
+    for _ in Paced(Given(RATE, [SIGNAL]), 1.0, clock).pieces():
         clock.time += 0.015
     assert clock.now() == pytest.approx(101.015)
 
@@ -80,7 +63,7 @@ def test_a_slow_consumer_does_not_fall_behind_for_good() -> None:
 def test_who_is_late_is_not_made_to_wait() -> None:
     """After a pause of half a second the missed pieces come at once, the rest on time."""
     clock = FakeClock()
-    pieces = Paced(Given([SIGNAL]), 1.0, clock).pieces()
+    pieces = Paced(Given(RATE, [SIGNAL]), 1.0, clock).pieces()
     next(pieces)
     clock.time += 0.5
     slept = len(clock.sleeps)
@@ -96,7 +79,7 @@ def test_losses_take_their_time_and_remarks_none() -> None:
     """A lost stretch is waited for like a heard one."""
     clock = FakeClock()
     given: list[Piece] = [Remark("hello"), Lost(500, "x"), SIGNAL[:20]]
-    times = [(piece, clock.now()) for piece in Paced(Given(given), 1.0, clock).pieces()]
+    times = [(piece, clock.now()) for piece in Paced(Given(RATE, given), 1.0, clock).pieces()]
     assert [piece for piece, _ in times[:2]] == given[:2]
     assert [time for _, time in times] == pytest.approx([100.0, 100.5, 100.52])
 
@@ -104,7 +87,7 @@ def test_losses_take_their_time_and_remarks_none() -> None:
 def test_infinite_speed_neither_waits_nor_cuts() -> None:
     """The pieces themselves come through."""
     clock = FakeClock()
-    (piece,) = Paced(Given([SIGNAL]), math.inf, clock).pieces()
+    (piece,) = Paced(Given(RATE, [SIGNAL]), math.inf, clock).pieces()
     assert piece is SIGNAL
     assert clock.sleeps == []
 
@@ -113,12 +96,12 @@ def test_infinite_speed_neither_waits_nor_cuts() -> None:
 def test_a_speed_that_is_none(speed: float) -> None:
     """Only a speed above zero is one."""
     with pytest.raises(ValueError, match="above 0"):
-        Paced(Given([]), speed, FakeClock())
+        Paced(Given(RATE, []), speed, FakeClock())
 
 
 def test_close_and_info_are_the_source_s() -> None:
     """A paced source is a source."""
-    source = Given([])
+    source = Given(RATE, [])
     paced = Paced(source, 1.0, FakeClock())
     assert paced.info == source.info
     paced.close()
@@ -149,7 +132,7 @@ def test_the_time_of_a_stop_is_left_out(computer: FakeClock) -> None:
     """A process that was stopped for an hour goes on where it was: nothing is rushed through."""
     clock = StoppableClock()
     came = []
-    for number, _ in enumerate(Paced(Given([SIGNAL]), 1.0, clock).pieces()):
+    for number, _ in enumerate(Paced(Given(RATE, [SIGNAL]), 1.0, clock).pieces()):
         came.append(computer.now())
         if number == 9:
             computer.time += 3600.0

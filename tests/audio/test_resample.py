@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import soxr
+from given_source import Given
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from streamer.audio.resample import Resampled, Skipped, measured_delay
-from streamer.audio.source import Lost, Piece, Remark, SourceInfo
+from streamer.audio.source import Lost, Piece, Remark
 
 MODEL = 16_000
 RATES = [8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000]
-
-
-class Given:
-    """A source that yields the given pieces."""
-
-    def __init__(self, rate: int, pieces: Sequence[Piece], start_s: float = 0.0) -> None:
-        self.info = SourceInfo("test", "given", rate, 1, start_s)
-        self._pieces = pieces
-        self.closed = False
-
-    def pieces(self) -> Iterator[Piece]:
-        """The pieces, in order."""
-        yield from self._pieces
-
-    def close(self) -> None:
-        """Note that it was closed."""
-        self.closed = True
 
 
 def noise(count: int, seed: int = 0) -> NDArray[np.float32]:

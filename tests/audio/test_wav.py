@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from given_source import Given
 
 from streamer.audio import wav
-from streamer.audio.source import Lost, Piece, Remark, SourceInfo
+from streamer.audio.source import Lost, Piece, Remark
 from streamer.audio.wav import WavTee
 from streamer.errors import OutputError
 
 RATE = 8_000
-
-
-class Given:
-    """A source that yields the given pieces."""
-
-    def __init__(self, pieces: Sequence[Piece]) -> None:
-        self.info = SourceInfo("test", "given", RATE, 1)
-        self._pieces = pieces
-        self.closed = False
-
-    def pieces(self) -> Iterator[Piece]:
-        """The pieces, in order."""
-        yield from self._pieces
-
-    def close(self) -> None:
-        """Note that it was closed."""
-        self.closed = True
 
 
 def noise(count: int, seed: int) -> np.ndarray:
@@ -44,7 +27,7 @@ def test_what_is_heard_is_written_exactly(tmp_path: Path) -> None:
     path = tmp_path / "heard.wav"
     one, two = noise(5_000, 1), noise(12_345, 2)
     pieces: list[Piece] = [one, Lost(70_000, "ring overrun"), Remark("hello"), two]
-    source = Given(pieces)
+    source = Given(RATE, pieces)
     tee = WavTee(source, path)
     assert tee.info == source.info
     assert list(tee.pieces()) == pieces
@@ -62,7 +45,7 @@ def test_it_is_readable_at_any_moment(tmp_path: Path) -> None:
     blocks: list[Piece] = [noise(160, seed) for seed in range(200)]
     heard = 0
     seen = []
-    for piece in WavTee(Given(blocks), path).pieces():
+    for piece in WavTee(Given(RATE, blocks), path).pieces():
         assert isinstance(piece, np.ndarray)
         heard += len(piece)
         samples, _ = soundfile.read(path, dtype="float32")
@@ -81,7 +64,7 @@ def test_beyond_four_gigabytes_it_is_rf64(tmp_path: Path, monkeypatch: pytest.Mo
     samples = noise(5_000, 3)
     monkeypatch.setattr(wav, "_LIMIT", 10_000)
     # The smaller limit also stands in the header's 32-bit fields, which RF64 readers ignore.
-    list(WavTee(Given([samples]), path).pieces())
+    list(WavTee(Given(RATE, [samples]), path).pieces())
     assert path.read_bytes()[:4] == b"RF64"
     with soundfile.SoundFile(path) as file:
         assert file.format == "RF64"
@@ -91,7 +74,7 @@ def test_beyond_four_gigabytes_it_is_rf64(tmp_path: Path, monkeypatch: pytest.Mo
 def test_an_interrupted_session_leaves_a_finished_file(tmp_path: Path) -> None:
     """When the listener goes away in mid-stream, all that was heard is in the file."""
     path = tmp_path / "heard.wav"
-    pieces = WavTee(Given([noise(100, 1), noise(100, 2)]), path).pieces()
+    pieces = WavTee(Given(RATE, [noise(100, 1), noise(100, 2)]), path).pieces()
     next(pieces)
     pieces.close()
     assert len(soundfile.read(path)[0]) == 100
@@ -100,7 +83,7 @@ def test_an_interrupted_session_leaves_a_finished_file(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
     """A path that cannot be written is one sentence, at once."""
     with pytest.raises(OutputError, match=r"cannot write the WAV file .*No such file"):
-        WavTee(Given([]), tmp_path / "nowhere" / "heard.wav")
+        WavTee(Given(RATE, []), tmp_path / "nowhere" / "heard.wav")
 
 
 def test_a_disk_that_fills_up_ends_the_wav_alone(tmp_path: Path) -> None:
@@ -108,7 +91,7 @@ def test_a_disk_that_fills_up_ends_the_wav_alone(tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
     blocks: list[Piece] = [noise(100, seed) for seed in range(3)]
-    tee = WavTee(Given(blocks), tmp_path / "heard.wav")
+    tee = WavTee(Given(RATE, blocks), tmp_path / "heard.wav")
     tee._file.close()
     tee._file = Path("/dev/full").open("wb", buffering=0)  # noqa: SIM115
     pieces = list(tee.pieces())

@@ -8,13 +8,13 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from scripted_session import estimate, silence, start
 
-from streamer.events import End, Gap, Notice
+from streamer.events import End, Estimate, Gap, Notice
 from streamer.sinks.lsl import CHANNELS, Lsl
 
 pylsl = pytest.importorskip("pylsl", reason="extra 'lsl'")
@@ -83,58 +83,57 @@ def test_the_stream_describes_itself(outlet: Lsl, name: str) -> None:
     reader.close_stream()
 
 
+#: Prints the time of each sample, brought to the clock of this machine.
 READER = """
 import sys, pylsl
 found, = pylsl.resolve_byprop("name", sys.argv[1], timeout=20)
 reader = pylsl.StreamInlet(found, recover=False)
 reader.open_stream(timeout=20)
 print("open", flush=True)
-for _ in range(int(sys.argv[2])):
+while True:
     _, stamp = reader.pull_sample(timeout=20)
-    print(stamp + reader.time_correction(timeout=20) - pylsl.local_clock(), flush=True)
+    print(stamp + reader.time_correction(timeout=20), flush=True)
 """
 
 
-#: As READER, but the time itself.
-STAMPS = READER.replace(" - pylsl.local_clock()", "")
+@pytest.fixture
+def read(outlet: Lsl, name: str) -> Iterator[Callable[[Estimate], float]]:
+    """Writes an estimate, and gives its time as another process reads it."""
+    reader = subprocess.Popen(
+        [sys.executable, "-c", READER, name],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert reader.stdout is not None
+    said = reader.stdout
+
+    def write(event: Estimate) -> float:
+        outlet.write(event)
+        return float(said.readline())
+
+    try:
+        assert said.readline() == "open\n"
+        yield write
+    finally:
+        reader.kill()
+        reader.communicate()
 
 
-def test_a_file_has_the_times_of_its_writing(outlet: Lsl, name: str) -> None:
+def test_a_file_has_the_times_of_its_writing(read: Callable[[Estimate], float]) -> None:
     """Another process reads each sample with a time of the moment at which it was written."""
-    reader = subprocess.Popen(
-        [sys.executable, "-c", READER, name, "5"],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    assert reader.stdout is not None
-    try:
-        assert reader.stdout.readline() == "open\n"
-        for step in range(5):
-            outlet.write(estimate(step))
-            age = -float(reader.stdout.readline())
-            assert -0.005 < age < 5
-    finally:
-        reader.kill()
-        reader.communicate()
+    for step in range(5):
+        begun = pylsl.local_clock()
+        stamp = read(estimate(step))
+        assert begun - 0.005 < stamp < pylsl.local_clock() + 0.005
 
 
-def test_live_samples_have_the_times_of_their_capture(outlet: Lsl, name: str) -> None:
+def test_live_samples_have_the_times_of_their_capture(read: Callable[[Estimate], float]) -> None:
     """Read by another process and brought to its clock, a time is off by less than 5 ms."""
-    reader = subprocess.Popen(
-        [sys.executable, "-c", STAMPS, name, "5"],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    assert reader.stdout is not None
-    try:
-        assert reader.stdout.readline() == "open\n"
-        for step in range(5):
-            captured = pylsl.local_clock() - 1.25
-            moment = datetime.now(UTC) - timedelta(seconds=pylsl.local_clock() - captured)
-            written = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
-            outlet.write(dataclasses.replace(estimate(step), captured=written))
-            assert float(reader.stdout.readline()) == pytest.approx(captured, abs=0.005)
-    finally:
-        reader.kill()
-        reader.communicate()
+    for step in range(5):
+        captured = pylsl.local_clock() - 1.25
+        moment = datetime.now(UTC) - timedelta(seconds=pylsl.local_clock() - captured)
+        written = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+        stamp = read(dataclasses.replace(estimate(step), captured=written))
+        assert stamp == pytest.approx(captured, abs=0.005)
 
 
 def test_nobody_listening_costs_nothing(outlet: Lsl) -> None:

@@ -208,62 +208,64 @@ def test_a_broker_that_is_not_there_yet(tmp_path: Path, homes: Callable[..., Hom
     ]
 
 
-def locked(tmp_path: Path, rules: str) -> Mosquitto:
-    """A broker with one user, ``ada``, who may do what the rules say."""
+@pytest.fixture
+def locked(tmp_path: Path) -> Iterator[Callable[[str], int]]:
+    """Starts a broker with one user, ``ada``, who may do what the rules say; gives its port."""
     demand("mosquitto", "mosquitto_passwd")
     words, acl = tmp_path / "passwords", tmp_path / "acl"
     words.touch(0o600)
     subprocess.run(["mosquitto_passwd", "-b", str(words), "ada", "love@lace"], check=True)
-    acl.write_text(rules)
-    acl.chmod(0o600)
-    return Mosquitto(tmp_path, f"allow_anonymous false\npassword_file {words}\nacl_file {acl}")
+    broker = Mosquitto(tmp_path, f"allow_anonymous false\npassword_file {words}\nacl_file {acl}")
+
+    def begin(rules: str) -> int:
+        acl.write_text(rules)
+        acl.chmod(0o600)
+        broker.start()
+        return broker.port
+
+    try:
+        yield begin
+    finally:
+        broker.stop()
 
 
 def test_a_password_that_is_refused_and_one_that_is_not(
-    tmp_path: Path, homes: Callable[..., Home]
+    locked: Callable[[str], int], homes: Callable[..., Home]
 ) -> None:
     """A wrong one is told once, with the broker's word; the right one is in the environment."""
-    broker = locked(tmp_path, "user ada\ntopic readwrite #\n")
-    broker.start()
+    port = locked("user ada\ntopic readwrite #\n")
     told: list[str] = []
-    try:
-        wrong = sink(f"mqtt://ada:guess@127.0.0.1:{broker.port}", told)
-        wrong.write(start())
-        wait_for(lambda: told, "the refusal")
-        wrong.write(estimate(0.5))
-        wrong.close()
-        assert len(told) == 1
-        assert "Not authorized" in told[0]
-        assert wrong.contact.is_lost
+    wrong = sink(f"mqtt://ada:guess@127.0.0.1:{port}", told)
+    wrong.write(start())
+    wait_for(lambda: told, "the refusal")
+    wrong.write(estimate(0.5))
+    wrong.close()
+    assert len(told) == 1
+    assert "Not authorized" in told[0]
+    assert wrong.contact.is_lost
 
-        secrets = {USER: "ada", PASSWORD: "love@lace"}
-        where = Broker.parse(f"mqtt://127.0.0.1:{broker.port}", secrets)
-        assert "love@lace" not in repr(where)
-        assert Broker.parse(f"mqtt://ada:love%40lace@127.0.0.1:{broker.port}", {}) == where
-        right = Mqtt(where, told.append)
-        right.write(start())
-        right.write(estimate(0.5))
-        home = homes(broker.port, "ada", "love@lace")
-        wait_for(lambda: home.now().get("streamer/mood") == "serene", "a value")
-        right.close()
-        assert len(told) == 1
-    finally:
-        broker.stop()
+    secrets = {USER: "ada", PASSWORD: "love@lace"}
+    where = Broker.parse(f"mqtt://127.0.0.1:{port}", secrets)
+    assert "love@lace" not in repr(where)
+    assert Broker.parse(f"mqtt://ada:love%40lace@127.0.0.1:{port}", {}) == where
+    right = Mqtt(where, told.append)
+    right.write(start())
+    right.write(estimate(0.5))
+    home = homes(port, "ada", "love@lace")
+    wait_for(lambda: home.now().get("streamer/mood") == "serene", "a value")
+    right.close()
+    assert len(told) == 1
 
 
-def test_a_topic_that_may_not_be_written(tmp_path: Path) -> None:
+def test_a_topic_that_may_not_be_written(locked: Callable[[str], int]) -> None:
     """A broker that lets this user write elsewhere alone is told of once, with the topic."""
-    broker = locked(tmp_path, "user ada\ntopic readwrite kitchen/#\ntopic write +/status\n")
-    broker.start()
+    port = locked("user ada\ntopic readwrite kitchen/#\ntopic write +/status\n")
     told: list[str] = []
-    try:
-        moods = sink(f"mqtt://ada:love%40lace@127.0.0.1:{broker.port}", told)
-        moods.write(start())
-        wait_for(lambda: told, "the refusal")
-        moods.write(estimate(0.5))
-        moods.close()
-    finally:
-        broker.stop()
+    moods = sink(f"mqtt://ada:love%40lace@127.0.0.1:{port}", told)
+    moods.write(start())
+    wait_for(lambda: told, "the refusal")
+    moods.write(estimate(0.5))
+    moods.close()
     assert len(told) == 1
     assert "does not take homeassistant/sensor/streamer/valence/config" in told[0]
     assert "Not authorized" in told[0]
