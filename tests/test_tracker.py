@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from small_network import random_weights, small_config
 
 from streamer import EmotionTracker, Estimate, Model
+from streamer.stages import Attention
 
 NUMBERS = ("valence", "arousal", "valence_sd", "arousal_sd", "level_db")
 
@@ -152,8 +153,28 @@ def test_a_state_that_does_not_fit_is_refused(small_model: Model) -> None:
         state.with_arrays(arrays | {"more": np.zeros(1)})
     with pytest.raises(ValueError, match=r"lstm|hidden"):
         state.with_arrays(arrays | {"lstm.hidden": np.zeros((1, 1, 3))})
+    with pytest.raises(ValueError, match="remainder"):
+        state.with_arrays(arrays | {"framing.remainder": np.zeros((2, 2))})
+    with pytest.raises(ValueError, match=r"'powers' is \(3,\), not \(39,\)"):
+        state.with_arrays(arrays | {"loudness.powers": np.zeros(3)})
+    with pytest.raises(ValueError, match="'due' must be a single number"):
+        state.with_arrays(arrays | {"due": np.zeros(1)})
     with pytest.raises(TypeError):
         EmotionTracker(small_model).state = "no state"  # type: ignore[assignment]
+
+
+def test_states_are_compared_by_what_they_hold(small_model: Model) -> None:
+    """Equal numbers make equal states of one kind; another kind is never equal."""
+    state = EmotionTracker(small_model).state
+    arrays = state.to_arrays()
+    longer = state.with_arrays(arrays | {"framing.remainder": np.ones(7)})
+    assert longer.framing.remainder.tolist() == [1.0] * 7
+    assert longer != state
+    assert state.with_arrays(arrays) == state
+    assert state.with_arrays(arrays | {"due": np.asarray(1)}) != state
+    assert state.volume != state.attention
+    assert state.volume.__eq__(state.attention) is NotImplemented
+    assert state != arrays
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
@@ -337,6 +358,50 @@ def test_invalid_samples_are_a_gap(small_model: Model, seed: int, bad: float) ->
     assert np.isfinite(numbers(estimates)).all()
     tracker.reset()
     assert (tracker.invalid_samples, tracker.t) == (0, 0.0)
+
+
+def test_a_gap_of_nothing_is_none(small_model: Model, music: np.ndarray) -> None:
+    """No samples lost: nothing begins anew, and the frame under way is heard whole."""
+    tracker, plain = EmotionTracker(small_model, 0), EmotionTracker(small_model, 0)
+    found = tracker.push(music[:1_000])
+    before = tracker.state
+    tracker.skip(0)
+    assert tracker.state is before
+    assert found + tracker.push(music[1_000:4_000]) == plain.push(music[:1_000]) + plain.push(
+        music[1_000:4_000]
+    )
+
+
+@pytest.mark.parametrize("silence_db", [-120.0, -0.5, 0.0])
+def test_a_level_of_silence_ends_at_its_borders(small_model: Model, silence_db: float) -> None:
+    """From the floor of every level to full scale; under it is silent, and not at it."""
+    tracker = EmotionTracker(small_model, 0, silence_db=silence_db)
+    estimates = tracker.push(np.zeros(2_000, np.float32))
+    assert [estimate.silent for estimate in estimates] == [silence_db > -120] * 4
+
+
+@pytest.mark.parametrize("silence_db", [-120.5, 0.5, math.nan])
+def test_a_level_of_silence_beyond_them_is_refused(small_model: Model, silence_db: float) -> None:
+    """No level is there."""
+    with pytest.raises(ValueError, match="silence_db must be between -120 and 0"):
+        EmotionTracker(small_model, silence_db=silence_db)
+
+
+@pytest.mark.parametrize("interval", [-1, -1e-9, math.inf, math.nan])
+def test_an_interval_is_a_time(small_model: Model, interval: float) -> None:
+    """0 or more seconds, and not for ever."""
+    with pytest.raises(ValueError, match="interval must be 0 or more"):
+        EmotionTracker(small_model, interval)
+
+
+def test_a_tracker_says_what_it_goes_by(small_model: Model) -> None:
+    """Model, interval, rate and hop; nothing was heard at the start, of music neither."""
+    tracker = EmotionTracker(small_model)
+    assert tracker.model is small_model
+    assert (tracker.interval, tracker.sample_rate, tracker.hop_s) == (0.5, 16_000, 0.025)
+    assert (tracker.t, tracker.frames, tracker.invalid_samples) == (0, 0, 0)
+    assert tracker.state.attention == Attention(0, 0, False)
+    assert EmotionTracker(small_model, start_s=2.5).t == 2.5
 
 
 def test_what_cannot_be_sound_is_refused(small_model: Model) -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
+import scipy.signal
+import scipy.special
 from hypothesis import given
 from hypothesis import strategies as st
 from small_network import small_config
 
-from streamer.features.chroma import PITCH_CLASSES, Chroma, ChromaConfig
+from streamer.features.chroma import NO_HARMONY, NO_WINDOW, PITCH_CLASSES, Chroma, ChromaConfig
 from streamer.features.framing import Framing
 
 SMALL = small_config().features
@@ -40,6 +44,132 @@ def streamed(
         found, harmony = chroma.rows(chroma.facts(windows), harmony)
         rows.append(found)
     return np.concatenate(rows)
+
+
+def spelt_out(config: ChromaConfig, samples: np.ndarray, frame: int, hop: int) -> np.ndarray:
+    """Rows by their definition, frame by frame in float64, filtered by SciPy."""
+    taps = scipy.signal.firwin(
+        config.taps, config.cutoff_hz, window=("kaiser", config.beta), fs=RATE, scale=True
+    )
+    # Sample m that is left is made of the input up to the last that it stands for.
+    left = scipy.signal.lfilter(taps, 1.0, samples)[config.decimation - 1 :: config.decimation]
+    rate = RATE / config.decimation
+    hertz = np.arange(config.window // 2 + 1) * rate / config.window
+    used = (hertz >= config.low_hz) & (hertz < config.high_hz)
+    pitch = 69 + 12 * np.log2(hertz[used] / 440)
+    apart = pitch - pitch[:, None]
+    near = (apart >= -config.surround) & (apart < config.surround)
+    counts = np.exp(-((pitch - config.centre) ** 2) / (2 * config.spread**2))
+    above = scipy.special.expit((pitch - config.bass) / config.slope)
+    octave = np.floor(np.log2(hertz[used] / config.low_hz)).astype(int)
+    octaves = 1
+    while config.low_hz * 2**octaves < config.high_hz:
+        octaves += 1
+    places = np.arange(12 * config.steps) / config.steps
+    apart = np.abs(pitch[:, None] - places) % 12
+    bank = np.exp(-(np.minimum(apart, 12 - apart) ** 2) / (2 * config.width**2))
+    tuning = 0j
+    older: list[np.ndarray] = []
+    rows = []
+    for end in range(frame, len(samples) + 1, hop):
+        window = np.zeros(config.window)
+        newest = left[max(0, end // config.decimation - config.window) : end // config.decimation]
+        window[config.window - len(newest) :] = newest
+        spectrum = np.sqrt(np.abs(np.fft.rfft(window * np.hanning(config.window))))[used]
+        peaks = np.maximum(0, spectrum - near @ spectrum / near.sum(axis=1))
+        ring = (peaks * counts * above) @ bank
+        circle = (peaks**2 * counts * np.exp(2j * np.pi * pitch)).sum()
+        tuning = tuning * math.exp(-hop / RATE / config.tuning_s)
+        tuning += circle / (peaks**2 * counts).sum()
+        # How far out of tune, as a share of a semitone: between two places of the ring.
+        shifted = np.arange(12) + np.angle(tuning) / (2 * np.pi)
+        chroma = np.interp(shifted, places, ring, period=12)
+        chroma /= np.linalg.norm(chroma)
+        older.append(chroma)
+        row = [chroma]
+        for seconds in config.memories_s:
+            faded = np.exp(-np.arange(len(older))[::-1] * hop / RATE / seconds)
+            row.append(faded @ older / faded.sum())
+        if config.tonalness:
+            shares = [
+                peaks[octave == k].sum() / spectrum[octave == k].sum() for k in range(octaves)
+            ]
+            row.append(np.array([*shares, peaks.sum() / spectrum.sum()]))
+        rows.append(np.concatenate(row))
+    return np.array(rows)
+
+
+@pytest.mark.parametrize(
+    ("changes", "frame", "hop"),
+    [
+        ({}, 3200, 1600),
+        # The lowest bin used is one of the spectrum's, and the first left out is another.
+        ({"low_hz": 62.5, "high_hz": 1500.0, "steps": 5, "width": 0.7, "tonalness": False},
+         3200, 1600),
+        ({"window": 1024, "taps": 64, "surround": 1.5, "low_hz": 110.0, "beta": 0.0}, 1600, 400),
+        ({"memories_s": (), "tonalness": False, "tuning_s": 0.3, "cutoff_hz": 1200.0}, 2000, 1200),
+        ({"memories_s": (2.0,), "decimation": 2, "high_hz": 3520.0, "cutoff_hz": 3000.0,
+          "centre": 80.0, "spread": 8.0, "bass": 70.0, "slope": 4.0, "steps": 2}, 3200, 1600),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("cents", [0, 43, -38])
+def test_rows_are_what_the_definition_gives(
+    music: np.ndarray, changes: dict[str, Any], frame: int, hop: int, cents: float
+) -> None:
+    """Every number counts: filter, window, bins, peaks, weights, tuning, memories, tonalness.
+
+    For music and for a chord out of tune, against the definition spelt out.
+    """
+    config = dataclasses.replace(FINE, **changes)
+    samples = music[40_000:56_000] if not cents else tone([50 + cents / 100, 57, 66.4], 1.0)
+    # Some noise, so that no octave is empty but for what float32 rounds.
+    samples = samples + np.random.default_rng(0).normal(0, 1e-3, len(samples))
+    rows = streamed(made(config, frame, hop), samples)
+    expected = spelt_out(config, samples, frame, hop)
+    assert rows.shape == expected.shape == (1 + (16_000 - frame) // hop, len(rows[0]))
+    assert len(rows[0]) == 12 * config.planes + config.scalars
+    assert rows[:, :12].std(axis=0).max() > 0.01
+    np.testing.assert_allclose(rows, expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("steps", [2, 3, 4, 5])
+@pytest.mark.parametrize("angle", [0.0, 0.5, 1.0, -0.75, 0.999, -0.999])
+def test_peaks_are_read_at_the_tuning(steps: int, angle: float) -> None:
+    """Between the two nearest places of the octave, all around it, at the very end of a circle too.
+
+    ``angle`` in half turns: 1 is half a semitone above.
+    """
+    config = dataclasses.replace(FINE, steps=steps, memories_s=(), tonalness=False)
+    _, chroma = made(config)
+    ring = np.random.default_rng(0).uniform(0, 1, (3, 12 * steps))
+    corners = {0.0: (1.0, 0.0), 0.5: (0.0, 1.0), 1.0: (-1.0, 0.0)}
+    circle = corners.get(angle, (math.cos(math.pi * angle), math.sin(math.pi * angle)))
+    rows, state = chroma.rows(np.hstack([ring, np.tile(circle, (3, 1))]), chroma.initial())
+    places = np.arange(12) * steps + angle / 2 * steps
+    for row, values in zip(rows, ring, strict=True):
+        expected = np.interp(places, np.arange(12 * steps), values, period=12 * steps)
+        np.testing.assert_allclose(row, expected / np.linalg.norm(expected), atol=1e-6)
+    left = math.exp(-0.1 / config.tuning_s)
+    np.testing.assert_allclose(state.tuning, np.array(circle) * (1 + left + left**2), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("low_hz", "high_hz", "octaves"),
+    [(55.0, 110.0, 1), (55.0, 1760.0, 5), (55.0, 1760.1, 6), (55.0, 1759.9, 5), (100.0, 250.0, 2)],
+)
+def test_an_octave_that_is_begun_counts(low_hz: float, high_hz: float, octaves: int) -> None:
+    """Tonalness has a number an octave and one of all; without it there is none."""
+    config = dataclasses.replace(FINE, low_hz=low_hz, high_hz=high_hz)
+    assert (config.octaves, config.scalars, config.planes) == (octaves, octaves + 1, 3)
+    plain = dataclasses.replace(config, tonalness=False, memories_s=())
+    assert (plain.octaves, plain.scalars, plain.planes) == (octaves, 0, 1)
+
+
+def test_without_chroma_there_is_no_state() -> None:
+    """The states of a stream whose model hears no harmony are empty."""
+    assert (NO_WINDOW.recent.shape, NO_WINDOW.begun) == ((0,), False)
+    assert NO_HARMONY.tuning.tolist() == [0, 0]
+    assert NO_HARMONY.sums.shape == (0, 13)
 
 
 def tone(pitches: Sequence[float], seconds: float = 3.0, partials: int = 6) -> np.ndarray:
@@ -239,6 +369,75 @@ def test_streams_side_by_side_are_each_alone(
     np.testing.assert_array_equal(rows, np.concatenate([own for own, _, _ in alone]))
     assert after == [harmony for _, harmony, _ in alone]
     assert after_windows == [window for _, _, window in alone]
+
+
+@pytest.mark.parametrize(
+    ("name", "borders", "beyond", "said"),
+    [
+        ("decimation", [1, 64], [0, 65], "decimation must"),
+        ("taps", [64, 1024], [63, 1025], "taps must"),
+        ("cutoff_hz", [0.5], [0.0, -1.0], "cutoff_hz must"),
+        ("beta", [0.0, 40.0], [-0.5, 40.5], "beta must"),
+        ("window", [64, 16_384], [63, 16_385], "window must"),
+        ("low_hz", [10.0, 880.0], [9.5, 880.5], "the bins must"),
+        ("high_hz", [110.0], [109.5], "the bins must"),
+        ("surround", [0.5, 24.0], [0.0, 24.5], "surround must"),
+        ("steps", [2, 16], [1, 17], "steps must"),
+        ("width", [0.05, 6.0], [0.04, 6.5], "width must"),
+        ("centre", [0.0, 127.0], [-0.5, 127.5], "centre and bass"),
+        ("bass", [0.0, 127.0], [-0.5, 127.5], "centre and bass"),
+        ("spread", [0.1, 1000.0], [0.05, 1000.5], "spread and slope"),
+        ("slope", [0.1, 1000.0], [0.05, 1000.5], "spread and slope"),
+        ("tuning_s", [0.5, 3600.0], [0.0, 3600.5], "time constants"),
+        ("memories_s", [(0.5, 3600.0), (1.0,) * 15], [(0.5, 0.0), (3600.5,)], "time constants"),
+        ("memories_s", [()], [(1.0,) * 16], "at most 15 memories"),
+    ],
+)
+def test_numbers_end_at_their_borders(
+    name: str, borders: list[Any], beyond: list[Any], said: str
+) -> None:
+    """What is at a border is taken, and what is beyond it is refused by name."""
+    config = dataclasses.replace(FINE, decimation=64) if name == "taps" else FINE
+    config = dataclasses.replace(config, taps=1024) if name == "decimation" else config
+    for value in borders:
+        assert getattr(dataclasses.replace(config, **{name: value}), name) == value
+    for value in beyond:
+        with pytest.raises(ValueError, match=said):
+            dataclasses.replace(config, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("rate", "frame", "hop", "changes", "said"),
+    [
+        (16_000, 3200, 1602, {}, "whole multiples"),
+        (16_000, 3202, 1600, {}, "whole multiples"),
+        (16_000, 1724, 1600, {}, "a hop and the low pass"),
+        (16_000, 8196, 1600, {}, "hold a frame"),
+        (14_076, 3200, 1600, {}, "high_hz must"),
+        (3_798, 3200, 1600, {"high_hz": 400.0}, "cutoff_hz must"),
+    ],
+)
+def test_a_stream_that_has_no_chroma(
+    rate: int, frame: int, hop: int, changes: dict[str, Any], said: str
+) -> None:
+    """Sizes of a stream that the configuration does not go with; a hair more would do."""
+    config = dataclasses.replace(FINE, **changes)
+    with pytest.raises(ValueError, match=said):
+        config.check(rate, frame, hop)
+    nearest = {"a hop and the low pass": (16_000, 1728, 1600), "hold a frame": (16_000, 8192, 1600)}
+    config.check(*nearest.get(said, (14_080, 3200, 1600)))
+    if said == "cutoff_hz must":
+        config.check(3_800, frame, hop)
+
+
+def test_a_narrow_octave_has_its_bin() -> None:
+    """One bin in an octave is enough, and none is refused."""
+    config = dataclasses.replace(FINE, window=64, taps=64, low_hz=60.0, high_hz=240.0)
+    assert Chroma(config, RATE, 256, 128).columns == 36 + 3
+    with pytest.raises(ValueError, match="no bins in one of the octaves"):
+        Chroma(dataclasses.replace(config, low_hz=30.0), RATE, 256, 128)
+    with pytest.raises(ValueError, match="no bins between"):
+        Chroma(dataclasses.replace(config, low_hz=20.0, high_hz=60.0), RATE, 256, 128)
 
 
 @pytest.mark.parametrize(

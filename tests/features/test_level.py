@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -38,6 +40,44 @@ def test_an_offset_is_no_sound(offset: float, level_db: float) -> None:
     assert (levels(np.full(8_000, offset)) <= -100).all()
     noise = 10 ** (level_db / 20) * np.random.default_rng(0).normal(size=16_000)
     np.testing.assert_allclose(levels(noise + offset), levels(noise), atol=1e-3)
+
+
+@given(
+    sizes=st.sampled_from(
+        [(3200, 1600), (800, 3000), (4000, 700), (16_000, 16_000), (500, 40_000)]
+    ),
+    lengths=st.lists(st.integers(0, 30), min_size=1, max_size=3),
+    cut=st.integers(0, 30),
+)
+def test_it_is_the_mean_of_the_newest_hops(
+    sizes: tuple[int, int], lengths: list[int], cut: int
+) -> None:
+    """By its definition, for several streams side by side and in two calls.
+
+    Each frame's newest hop, its mean taken out; the mean over as many hops as a second has, the
+    last of them begun, or over those heard so far.
+    """
+    frame, hop = sizes
+    loudness = Loudness(RATE, frame, hop)
+    random = np.random.default_rng(sum(lengths) + hop)
+    streams = [random.normal(0.1, 0.2, (length, frame + 1)) for length in lengths]
+    firsts = [frames[:cut] for frames in streams]
+    seconds = [frames[cut:] for frames in streams]
+    states = [loudness.initial()] * len(streams)
+    found: list[list[float]] = [[] for _ in streams]
+    for part in (firsts, seconds):
+        told, states = loudness.measure_streams(np.concatenate(part), [*map(len, part)], states)
+        begin = 0
+        for k, frames in enumerate(part):
+            found[k] += told[begin : begin + len(frames)].tolist()
+            begin += len(frames)
+    hops = max(1, math.ceil(RATE / hop))
+    for own, frames, state in zip(found, streams, states, strict=True):
+        powers = [np.var(row[-min(hop, frame) :]) for row in frames]
+        expected = [np.mean(powers[max(0, k + 1 - hops) : k + 1]) for k in range(len(powers))]
+        np.testing.assert_allclose(own, 10 * np.log10(expected), atol=1e-9)
+        assert state.heard == min(hops, len(frames))
+        assert len(state.powers) == hops - 1
 
 
 def test_an_offset_alone_is_silent(small_model: Model) -> None:

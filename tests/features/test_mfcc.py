@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
 import python_speech_features as psf
+import scipy.signal
 from hypothesis import given
 from hypothesis import strategies as st
 from small_network import small_config
 
 from streamer.features.framing import Framing, frame_count, frame_start
-from streamer.features.mfcc import FeatureConfig, Mfcc
+from streamer.features.mfcc import WINDOWS, FeatureConfig, Mfcc
 
 CONFIG = dataclasses.replace(small_config().features, chroma=None)
 
@@ -165,3 +167,68 @@ def test_empty_filters_are_refused() -> None:
     """More filters than the FFT can feed are an error, not rows of epsilon."""
     with pytest.raises(ValueError, match="empty"):
         Mfcc(dataclasses.replace(CONFIG, filters=200))
+
+
+@pytest.mark.parametrize(
+    ("name", "borders", "beyond", "said", "others"),
+    [
+        ("sample_rate", [4000, 192_000], [3999, 192_001], "sample_rate must", {"high_hz": 2000.0}),
+        ("frame", [16, 1024], [15], "frame must", {}),
+        ("frame", [65_536], [65_537], "frame must", {"fft_size": 65_536, "filters": 64,
+                                                     "hop": 65_536}),
+        ("hop", [32, 65_536], [31, 65_537], "hop must be between", {}),
+        ("hop", [1024], [1023], "a 64th of frame", {"frame": 65_536, "fft_size": 65_536}),
+        ("fft_size", [800, 65_536], [799, 65_537], "fft_size must", {}),
+        ("filters", [2], [1], "filters must", {"coefficients": 1}),
+        ("filters", [512], [513], "filters must", {}),
+        ("filters", [64], [65], "filters times", {"fft_size": 65_536}),
+        ("filters", [65], [66], "filters times", {"fft_size": 64_527}),
+        ("coefficients", [1, 24], [0, 25], "coefficients must", {}),
+        ("low_hz", [0.0, 7999.5], [-0.5, 8000.0], "the bands", {}),
+        ("high_hz", [8000.0, 30.5], [8000.5, 30.0], "the bands", {}),
+        ("preemphasis", [0.0, 0.999], [-0.5, 1.0, 1.5], "preemphasis must", {}),
+        ("lifter", [0, 1000], [-1, 1001], "lifter must", {}),
+        ("window", ["bartlett", "blackman", "boxcar", "hamming", "hann"], ["kaiser"],
+         "window must be one of bartlett, blackman, boxcar, hamming, hann", {}),
+    ],
+)  # fmt: skip
+def test_numbers_end_at_their_borders(
+    name: str, borders: list[Any], beyond: list[Any], said: str, others: dict[str, Any]
+) -> None:
+    """What is at a border is taken, and what is beyond it is refused by name."""
+    for value in borders:
+        assert getattr(dataclasses.replace(CONFIG, **others | {name: value}), name) == value
+    for value in beyond:
+        with pytest.raises(ValueError, match=said):
+            dataclasses.replace(CONFIG, **others | {name: value})
+
+
+def test_chroma_must_go_with_the_frames() -> None:
+    """A frame that has no chroma is refused where the features are put together."""
+    whole = small_config().features
+    assert whole.chroma is not None
+    with pytest.raises(ValueError, match="whole multiples"):
+        dataclasses.replace(whole, hop=401)
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_windows_are_those_of_scipy(window: str) -> None:
+    """Symmetric, by SciPy's names."""
+    config = dataclasses.replace(CONFIG, window=window, frame=801)
+    expected = scipy.signal.get_window(window, 801, fftbins=False)
+    np.testing.assert_allclose(config.window_values(), expected, atol=1e-12)
+
+
+def test_frames_cannot_be_written_to() -> None:
+    """They overlap in one buffer: who changed a sample of one would change its neighbours'."""
+    framing = Framing(CONFIG.frame, CONFIG.hop)
+    frames, _, _ = framing.cut(np.ones(2000), framing.initial())
+    with pytest.raises(ValueError, match="read-only"):
+        frames[0, 0] = 1
+
+
+def test_log_bands_do_not_tell_the_energy() -> None:
+    """Rows whose first coefficient is the frame's energy cannot be made of them."""
+    mfcc = Mfcc(dataclasses.replace(CONFIG, append_energy=True))
+    with pytest.raises(ValueError, match="do not tell"):
+        mfcc.from_log_mel(np.zeros((1, CONFIG.filters)))

@@ -72,6 +72,13 @@ def test_the_whole_configuration_is_inside(small_model: Model) -> None:
     assert json.loads(facts["config"])["features"]["hop"] == 400
 
 
+def test_readers_of_many_years_know_the_operators(small_model: Model) -> None:
+    """Operator set 17 in a file of version 8, both of 2022, and not a newer one by accident."""
+    proto = exporting.graph(small_model)
+    assert [(each.domain, each.version) for each in proto.opset_import] == [("", 17)]
+    assert proto.ir_version == 8
+
+
 def test_a_graph_that_differs_is_not_written(
     small_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

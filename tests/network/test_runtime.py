@@ -12,7 +12,7 @@ from small_network import INPUTS, of_another_shape, random_rows, random_weights,
 
 from streamer.network.config import AxisCalibration, Calibration
 from streamer.network.model import Model
-from streamer.network.runtime import LstmState
+from streamer.network.runtime import Head, LstmState
 
 FRAMES = 60
 
@@ -175,6 +175,51 @@ def test_estimates_stay_on_the_plane(side: int) -> None:
     outputs, _ = model.runtime.forward(random_frames(1), model.runtime.initial())
     assert (outputs[..., :2] * side > 0).all()
     assert outputs[..., :2].std() > 1e-3
+
+
+@pytest.mark.parametrize("scale", [0.3, 0.9, 1.0])
+@pytest.mark.parametrize("offset", [-1.5, -0.3, 0.0, 0.3, 1.5])
+def test_what_the_head_says_is_calibrated(scale: float, offset: float) -> None:
+    """``tanh`` on the label's scale within the plane; deviations from exp(-4) to exp(0.5), scaled.
+
+    Whether the other axis leaves the plane makes no difference.
+    """
+    raw = np.array([-9, -1, -0.2, 0, 0.4, 2, 9], np.float32)
+    for other in (AxisCalibration(0.5, 0.0, 1.0), AxisCalibration(2.0, 0.1, 1.0)):
+        own = AxisCalibration(scale, offset, 0.7)
+        for axis, calibration in enumerate((Calibration(own, other), Calibration(other, own))):
+            head = Head(np.ones((1, 4), np.float32), np.float32([0.1, 0.1, 0.2, 0.2]), calibration)
+            found = head(raw[:, None].copy())
+            assert found.shape == (7, 4)
+            plain = np.tanh(raw + 0.1) * scale + offset
+            np.testing.assert_allclose(found[:, axis], plain.clip(-1, 1), atol=1e-6)
+            deviations = np.exp((raw + 0.2).clip(-4, 0.5)) * 0.7
+            np.testing.assert_allclose(found[:, 2 + axis], deviations, atol=1e-6)
+
+
+def test_a_long_sequence_is_one_for_pytorch_too() -> None:
+    """Longer than what the reference integrates in one product: the same outputs and state."""
+    pytest.importorskip("torch", reason="PyTorch is the reference; extra 'train'")
+    from streamer.network import hybrid
+
+    model = of_another_shape(integrate=40)
+    frames, state = random_frames(16, 600), random_state(model, 17)
+    outputs, final = model.runtime.forward(frames, state)
+    reference, after = hybrid.judge(model, frames, state)
+    np.testing.assert_allclose(outputs, reference, atol=1e-5)
+    np.testing.assert_allclose(final.integral, after.integral, atol=1e-4)
+
+
+def test_states_side_by_side_are_parted_and_joined(small_model: Model) -> None:
+    """The inverse of each other; one alone is itself, and none shares memory with the batch."""
+    state = random_state(small_model, 18, batch=3)
+    parts = state.parted()
+    assert len(parts) == 3
+    assert LstmState.joined(parts) == state
+    assert LstmState.joined(parts[1:2]) is parts[1]
+    assert parts[1].parted() == parts[1:2]
+    np.testing.assert_array_equal(parts[2].hidden, state.hidden[:, 2:])
+    assert not any(np.shares_memory(part.hidden, state.hidden) for part in parts)
 
 
 def test_no_frames_give_no_outputs(small_model: Model) -> None:

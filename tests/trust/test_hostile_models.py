@@ -230,6 +230,37 @@ def test_hostile_directories(
     assert sorted(path.name for path in hostile.parent.iterdir()) == ["hostile"]
 
 
+def test_sizes_of_files_end_at_their_borders(hostile: Path) -> None:
+    """A configuration of 4,000,000 bytes and weights of 80,000,000 are read; one more is not."""
+    path = hostile / "config.json"
+    text = path.read_text()
+    path.write_text(text.ljust(4_000_000))
+    assert load_model(hostile).name == "hostile"
+    path.write_text(text.ljust(4_000_001))
+    with pytest.raises(ModelError, match=r"config\.json is larger than 4 MB"):
+        load_model(hostile)
+    path.write_text(text)
+    os.truncate(hostile / "weights.safetensors", 80_000_000)
+    with pytest.raises(ModelError, match="not the file that"):
+        load_model(hostile)
+    os.truncate(hostile / "weights.safetensors", 80_000_001)
+    with pytest.raises(ModelError, match="larger than 80 MB"):
+        load_model(hostile)
+
+
+def test_a_model_is_saved_where_there_is_no_folder_yet_and_over_another(tmp_path: Path) -> None:
+    """Folders are made, what is there is replaced, and its name is that of its folder."""
+    place = tmp_path / "of" / "mine"
+    for seed in (1, 3):
+        weights_ = random_weights(small_config(), seed)
+        save_model(place, small_config(), weights_)
+        model = load_model(tmp_path / "of" / ".." / "of" / "mine")
+        assert model.name == "mine"
+        np.testing.assert_array_equal(model.weights["head.bias"], weights_["head.bias"])
+        with pytest.raises(ValueError, match="read-only"):
+            model.weights["head.bias"][0] = 1
+
+
 @pytest.mark.parametrize(
     "name",
     ["../hybrid-3", "..", "/etc", "/dev/null", "/proc/self/root", "hybrid-3/../../..", "\0", "",

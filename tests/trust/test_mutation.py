@@ -21,7 +21,8 @@ def f(x: float = 1.5, *, deep: bool = False) -> float | None:
         raise ValueError(f"{x + 1}")
     x += -2 * x
     print(x)
-    return abs(x)
+    assert x < 9
+    return sum(zip(x, strict=True))
 '''
 
 
@@ -31,7 +32,7 @@ def applied(text: str, mutant: Mutant) -> str:
 
 
 def test_every_kind_of_place_is_changed_once() -> None:
-    """Defaults, conditions, operators, constants and statements; no text, type or error message."""
+    """Defaults, conditions, operators, constants, statements; no text, type or assertion."""
     found = [(mutant.old, mutant.new) for mutant in mutants("a.py", TEXT)]
     assert found == [
         ("1.5", "(3.0)"),
@@ -45,7 +46,7 @@ def test_every_kind_of_place_is_changed_once() -> None:
         ("-2 * x", "(-2 / x)"),
         ("2", "(3)"),
         ("print(x)", "pass"),
-        ("return abs(x)", "return None"),
+        ("return sum(zip(x, strict=True))", "return None"),
     ]
 
 
