@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import statistics
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -53,10 +54,10 @@ def test_a_duration_of_sound(
     assert found[0]["resampler_delay_s"] > 0
     assert [line["type"] for line in found[1:-1]] == ["emotion"] * 19
     captured = [datetime.fromisoformat(line["captured"]) for line in found[1:-1]]
-    assert all(
-        (two - one).total_seconds() == pytest.approx(0.025, abs=0.005)
-        for one, two in itertools.pairwise(captured)
-    )
+    steps = [(two - one).total_seconds() for one, two in itertools.pairwise(captured)]
+    # By the promptest callback so far: on a busy machine a prompter one takes some of a step back.
+    assert statistics.median(steps) == pytest.approx(0.025, abs=0.001)
+    assert max(steps) < 0.026
     assert timedelta(0) < datetime.now(UTC) - captured[-1] < timedelta(minutes=1)
     end = found[-1]
     assert (end["type"], end["t"], end["gaps"], end["lost_samples"]) == ("end", 0.5, 0, 0)

@@ -43,9 +43,7 @@ def test_an_offset_is_no_sound(offset: float, level_db: float) -> None:
 
 
 @given(
-    sizes=st.sampled_from(
-        [(3200, 1600), (800, 3000), (4000, 700), (16_000, 16_000), (500, 40_000)]
-    ),
+    sizes=st.sampled_from([(200, 100), (50, 188), (250, 44), (1000, 1000), (31, 2500)]),
     lengths=st.lists(st.integers(0, 30), min_size=1, max_size=3),
     cut=st.integers(0, 30),
 )
@@ -58,7 +56,7 @@ def test_it_is_the_mean_of_the_newest_hops(
     last of them begun, or over those heard so far.
     """
     frame, hop = sizes
-    loudness = Loudness(RATE, frame, hop)
+    loudness = Loudness(1000, frame, hop)
     random = np.random.default_rng(sum(lengths) + hop)
     streams = [random.normal(0.1, 0.2, (length, frame + 1)) for length in lengths]
     firsts = [frames[:cut] for frames in streams]
@@ -71,7 +69,7 @@ def test_it_is_the_mean_of_the_newest_hops(
         for k, frames in enumerate(part):
             found[k] += told[begin : begin + len(frames)].tolist()
             begin += len(frames)
-    hops = max(1, math.ceil(RATE / hop))
+    hops = max(1, math.ceil(1000 / hop))
     for own, frames, state in zip(found, streams, states, strict=True):
         powers = [np.var(row[-min(hop, frame) :]) for row in frames]
         expected = [np.mean(powers[max(0, k + 1 - hops) : k + 1]) for k in range(len(powers))]
