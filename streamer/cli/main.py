@@ -142,11 +142,11 @@ def main(argv: list[str] | None = None) -> int:
         return leave.exit_code
     except click.ClickException as error:
         said = io.StringIO()
-        error.message = sentence(error.message)  # one line, before usage is put around it
         error.show(said)
+        # A line break in a name that it cites is not one of its own.
+        text = said.getvalue().replace(error.message, sentence(error.message))
         with contextlib.suppress(OSError):
-            for line in said.getvalue().splitlines():
-                say(line, err=True)
+            say(text, err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
