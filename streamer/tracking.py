@@ -276,11 +276,14 @@ def listen(
             for estimate in moods:
                 print(estimate.mood)
     """
-    from streamer.audio.microphone import MicrophoneSource
+    from streamer.audio.microphone import MicrophoneSource, Steps
 
-    source = MicrophoneSource(device, rate=rate, channels=channels)
+    loaded = model if isinstance(model, Model) else load_model(model)
+    cut = loaded.config.features
+    steps = Steps(cut.sample_rate, cut.frame, cut.hop, interval)
+    source = MicrophoneSource(device, rate=rate, channels=channels, steps=steps)
     try:
-        return _tracking(source, model, interval, duration_s, sinks, keep=keep, timed=source)
+        return _tracking(source, loaded, interval, duration_s, sinks, keep=keep, timed=source)
     except BaseException:
         source.close()
         raise

@@ -7,8 +7,9 @@ keeps the callback away from the listening process's interpreter lock, and ALSA'
 the terminal. :mod:`streamer.audio.microphone` starts it, kills it and starts it again.
 
 Threads: PortAudio's callback fills the ring; the main thread empties it into the pipe; one opens
-the device, which may take for ever; one ends the process when standard input closes, that is when
-the listening process is gone; and one, for "monitor", sees when the default output is another.
+the device, which may take for ever; one hears on standard input how many blocks are to go at a
+time, and ends the process when that closes, that is when the listening process is gone; and one,
+for "monitor", sees when the default output is another.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, cast
 
 from streamer.audio import devices, link, parec, portaudio
 from streamer.audio.devices import Input
@@ -29,7 +30,7 @@ from streamer.audio.ring import Ring
 from streamer.audio.source import Downmix
 from streamer.errors import StreamerError
 
-#: Longest silence on the pipe.
+#: Longest silence on the pipe, beside the time in which blocks are gathered.
 TICK_S = 0.25
 #: PortAudio's names for whatever source is the sound server's default.
 _DOORS = ("default", "pulse")
@@ -58,6 +59,7 @@ def open_input(
     wanted: str | int | None,
     rate: int | None = None,
     picked: Sequence[int] = (),
+    block_s: float = portaudio.BLOCK_S,
     *,
     again: bool = False,
 ) -> Stream:
@@ -78,35 +80,42 @@ def open_input(
         source = next((each for each in found if each.index is None and each.name == name), device)
     many = source.numbered or source.channels > 2
     if source.index is None and many and (program := parec.program()) is not None:
-        return parec.Stream(program, source, rate, picked)
-    return portaudio.Stream(sounddevice, device, found, rate, picked)
+        return parec.Stream(program, source, rate, picked, block_s)
+    return portaudio.Stream(sounddevice, device, found, rate, picked, block_s)
 
 
-def pump(stream: Stream, send: Callable[[link.Message], None]) -> None:
+class Send(Protocol):
+    """Sends messages in one go, from any thread: whoever reads is woken once."""
+
+    def __call__(self, *messages: link.Message) -> None:
+        """Send these."""
+
+
+def pump(stream: Stream, send: Send) -> None:
     """Pass on what the callback delivers until the stream ends."""
     told = portaudio.BY_ENTRY
     while not stream.ended:
-        if not stream.ring.wait(TICK_S):
-            send(link.Tick())
+        gathered_s = (stream.ring.every - 1) * stream.block_s
+        messages: list[link.Message] = []
+        if not stream.ring.wait(TICK_S + gathered_s):
+            messages.append(link.Tick())
         if (clock := stream.clock) != told:
             told = clock
-            send(link.Clocked(clock))
-        while (message := stream.ring.read()) is not None:
-            send(message)
+            messages.append(link.Clocked(clock))
+        messages += stream.ring.blocks()
         if (news := stream.downmix.news()) is not None:
-            send(link.Told(f"{stream.name}: {news}"))
-    while (message := stream.ring.read()) is not None:
-        send(message)
-    send(link.Failed(f"{stream.name} stopped delivering"))
+            messages.append(link.Told(f"{stream.name}: {news}"))
+        send(*messages)
+    send(*stream.ring.blocks(), link.Failed(f"{stream.name} stopped delivering"))
 
 
-def _send_to(pipe: BinaryIO) -> Callable[[link.Message], None]:
+def _send_to(pipe: BinaryIO) -> Send:
     turn = threading.Lock()
 
-    def send(message: link.Message) -> None:
+    def send(*messages: link.Message) -> None:
         with turn:
             try:
-                pipe.write(link.pack(message))
+                pipe.write(b"".join(map(link.pack, messages)))
                 pipe.flush()
             except OSError:
                 os._exit(0)  # nobody listens any more
@@ -123,9 +132,7 @@ def _own_pipe() -> BinaryIO:
     return pipe
 
 
-def follow(
-    send: Callable[[link.Message], None], ask: Callable[[], str | None], wait: Callable[[], object]
-) -> None:
+def follow(send: Send, ask: Callable[[], str | None], wait: Callable[[], object]) -> None:
     """Tell each time that another source is the one of what the computer plays.
 
     ``ask`` gives the source's name, ``None`` where nobody knows; ``wait`` lies between two looks.
@@ -139,24 +146,31 @@ def follow(
             before = now
 
 
-def _exit_with_parent() -> None:
-    sys.stdin.buffer.read()
+def _obey(opened: Sequence[object]) -> None:
+    """Gather blocks as the listening process says, until it is gone.
+
+    A line is ``every turn``, as :meth:`Ring.gather` takes them.
+    """
+    for line in sys.stdin.buffer:
+        every, turn = map(int, line.split())
+        for stream in opened:
+            cast(Stream, stream).ring.gather(every, turn)
     os._exit(0)
 
 
 def main(request: str) -> None:
     """Do what ``request`` says, until killed.
 
-    JSON: ``list``, or ``device`` and ``rate``; with ``again`` the device is one that was lost, and
-    with ``channels`` these alone are heard.
+    JSON: ``list``, or ``device`` and ``rate``; with ``again`` the device is one that was lost, with
+    ``channels`` these alone are heard, and ``block_s`` says how long a block is to be.
     """
     # The listening process decides what a Ctrl-C in the terminal means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    result: list[Stream | list[Input] | str] = []
+    threading.Thread(target=_obey, args=(result,), daemon=True).start()
     send = _send_to(_own_pipe())
     asked = json.loads(request)
     done = threading.Event()
-    result: list[Stream | list[Input] | str] = []
 
     def work() -> None:
         try:
@@ -169,6 +183,7 @@ def main(request: str) -> None:
                     asked["device"],
                     asked["rate"],
                     asked.get("channels", ()),
+                    asked.get("block_s", portaudio.BLOCK_S),
                     again=asked.get("again", False),
                 )
                 result.append(stream)

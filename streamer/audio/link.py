@@ -6,7 +6,9 @@ A message is a header (kind, flag, length of the payload in bytes, two numbers) 
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -24,6 +26,8 @@ from streamer.processes import environment
 
 _HEADER = struct.Struct("<c?Idd")
 _LONGEST = 1 << 26
+#: Bytes that the pipe takes and that are read at once: more than what is gathered at any rate.
+_AT_ONCE = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,16 @@ class Line(Protocol):
     """Messages from a capturing process."""
 
     def receive(self) -> Message | None:
-        """The next message; it comes within about a quarter of a second. ``None``: cut off."""
+        """The next message; ``None``: cut off.
+
+        It comes within about a quarter of a second, or so much after the time of ``gather``.
+        """
+
+    def gather(self, every: int, turn: int) -> None:
+        """Ask for ``every`` blocks at a time, the last of them number ``turn``, ``every`` on, ...
+
+        Blocks of the line count from 1.
+        """
 
     def cut(self) -> None:
         """End the capturing process, from any thread; :meth:`receive` then returns ``None``."""
@@ -158,6 +171,8 @@ class Process:
                 [sys.executable, "-P", "-m", "streamer.audio.capture", json.dumps(request)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
+                bufsize=_AT_ONCE,
+                pipesize=_AT_ONCE,
                 stderr=subprocess.DEVNULL,  # ALSA talks there about every device it cannot find
                 env=environment(),
                 **new_group,
@@ -177,6 +192,11 @@ class Process:
             return unpack(self._pipe)
         except (OSError, ValueError):
             return None
+
+    def gather(self, every: int, turn: int) -> None:
+        """Tell the process; one that has ended needs not know."""
+        with contextlib.suppress(OSError):
+            os.write(cast(BinaryIO, self._process.stdin).fileno(), b"%d %d\n" % (every, turn))
 
     def cut(self) -> None:
         """Kill the process. Safe in a signal's handler: it waits a moment, and for no lock."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import bisect
+import dataclasses
+import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -12,9 +14,11 @@ from streamer.audio import link
 from streamer.audio.devices import is_same, means_monitor
 from streamer.audio.link import ANSWER_S, Line, Process
 from streamer.audio.pacing import Clock, SystemClock
+from streamer.audio.portaudio import BLOCK_S
+from streamer.audio.resample import measured_delay
 from streamer.audio.ring import Block
 from streamer.audio.sample_clock import SampleClock
-from streamer.audio.source import Lost, Piece, Remark, SourceInfo
+from streamer.audio.source import Lost, Piece, Remark, Samples, SourceInfo
 from streamer.errors import AudioError, DeviceError
 
 #: A device from which nothing has come for this long has stopped delivering; one that was just
@@ -22,12 +26,54 @@ from streamer.errors import AudioError, DeviceError
 _STALE_S, _FIRST_S = 1.0, 5.0
 _RETRY_S: Final = (0.5, 1.0, 2.0, 4.0, 5.0)
 _ZEROS_S = 5.0
-#: Blocks that are remembered for their capture times: twenty seconds of them. That is long against
-#: jitter and the beat of PulseAudio's blocks with ours (ten seconds were seen), and short against
-#: the drift of two clocks (2 ms at 100 ppm).
-_REMEMBERED = 1_000
+#: Longer blocks would make the level meter jerk; and what is gathered for longer would be missing
+#: where somebody stops.
+_LONGEST_BLOCK_S, _LONGEST_GATHERING_S = 0.1, 0.5
+#: So long are blocks remembered for their capture times: long against jitter and the beat of
+#: PulseAudio's blocks with ours (ten seconds were seen), and short against the drift of two clocks
+#: (2 ms at 100 ppm).
+_REMEMBERED_S = 20.0
+#: What comes with a frame's last sample may come this much later than reckoned.
+_SLACK_S = 0.001
 
 Launch = Callable[[dict[str, object]], Line]
+
+
+class Steps(NamedTuple):
+    """How a listener steps through the sound: a frame each ``hop`` samples, at ``rate`` Hz.
+
+    Frame and hop are counted in samples of that rate, to which the listener resamples;
+    ``interval_s``: seconds between the frames that it waits for, 0 where it waits for each.
+    """
+
+    rate: int
+    frame: int
+    hop: int
+    interval_s: float = 0.0
+
+    @property
+    def block_s(self) -> float:
+        """Seconds of a block: as many hops as make about 20 ms, or a part of one up to 0.1 s."""
+        hop_s = self.hop / self.rate
+        return hop_s * max(1, round(BLOCK_S / hop_s)) / math.ceil(hop_s / _LONGEST_BLOCK_S - 1e-9)
+
+    @property
+    def gathered(self) -> int:
+        """Blocks that may come together, since nobody waits for those before the last."""
+        blocks = self.interval_s / self.block_s
+        whole = round(blocks)
+        if not whole or abs(blocks - whole) > 1e-6:
+            return 1
+        most = int(_LONGEST_GATHERING_S / self.block_s + 1e-9)
+        return max((k for k in range(1, most + 1) if whole % k == 0), default=1)
+
+    def ready(self, rate: int) -> int:
+        """Samples of a device at ``rate`` Hz after a multiple of the hop until its frame is made.
+
+        It ends so much later where the hop does not divide it, and the resampler looks ahead.
+        """
+        delay_s = 0.0 if rate == self.rate else measured_delay(rate, self.rate) + _SLACK_S
+        return math.ceil((self.frame % self.hop / self.rate + delay_s) * rate)
 
 
 class MicrophoneSource:
@@ -36,8 +82,9 @@ class MicrophoneSource:
     ``device`` is an index, a name or part of one, or ``None`` for the default; "monitor" follows
     what the computer plays from one output to the next. The device opens at its own rate unless
     ``rate`` (Hz) asks for another. ``channels``: numbers, from 1 on, of those to be heard; all by
-    default. Raises ``DeviceError`` where there is no such input or channel, several could be meant,
-    it cannot be opened, or PortAudio is missing or hangs.
+    default. ``steps``: how the listener cuts its frames; blocks then end where one is complete, and
+    nothing wakes in between. Raises ``DeviceError`` where there is no such input or channel,
+    several could be meant, it cannot be opened, or PortAudio is missing or hangs.
 
     A device that goes away or stops delivering gives one remark; it is looked for again by its
     whole name until it returns (where none was named, it is whichever is the default by then), and
@@ -53,6 +100,7 @@ class MicrophoneSource:
         rate: int | None = None,
         channels: Sequence[int] = (),
         duration_s: float | None = None,
+        steps: Steps | None = None,
         launch: Launch = Process,
         clock: Clock | None = None,
     ) -> None:
@@ -63,7 +111,9 @@ class MicrophoneSource:
         self._device = device
         #: The part that is asked for, not a device: the default input, or what the computer plays.
         self._any_name = device is None or means_monitor(device)
-        self._channels: dict[str, object] = {"channels": list(channels)} if channels else {}
+        self._wishes: dict[str, object] = {"channels": list(channels)} if channels else {}
+        if steps is not None:
+            self._wishes["block_s"] = steps.block_s
         self._line, opened = self._open({"device": device, "rate": rate})
         #: The device that is open now: another than at first where none was named.
         self._name = opened.name
@@ -79,6 +129,17 @@ class MicrophoneSource:
         #: What capture times are taken from.
         self.latency_clock = opened.latency_clock
         self._last = None if duration_s is None else round(duration_s * opened.rate)
+        self._every = 1  # blocks that are to come at a time, ...
+        self._step = 0.0  # ... their samples, ...
+        self._ready = 0  # ... and the position at which the first of such times ends
+        self._surplus = 0  # samples left out before the first
+        if steps is not None:
+            self._every = steps.gathered
+            self._step = self._every * steps.block_s * opened.rate
+            self._ready = steps.ready(opened.rate)
+            # So that blocks end where a frame is made: nothing waits for the next one.
+            self._surplus = -self._ready % round(opened.block_s * opened.rate)
+        self._remembered = max(1, round(_REMEMBERED_S / opened.block_s))
         self._clocked = SampleClock(opened.rate)
         self._position = 0  # samples handed out, lost ones included
         self._ends: list[int] = []  # positions at which blocks ended, ...
@@ -102,7 +163,7 @@ class MicrophoneSource:
             return None
         if self._ends[at] - position > 2 * self.block_s * self.info.sample_rate:
             return None
-        recent = slice(max(0, at - _REMEMBERED), at + 1)
+        recent = slice(max(0, at - self._remembered), at + 1)
         prompt = min(self._offsets[recent]) - min(self._ages[recent])
         return prompt + position / self.info.sample_rate
 
@@ -117,8 +178,10 @@ class MicrophoneSource:
             self._line.end()
 
     def _pieces(self) -> Iterator[Piece]:
+        gathered: list[Samples] = []
         for piece in self._stream():
             if isinstance(piece, Remark):
+                yield from _together(gathered)
                 yield piece
                 continue
             count = len(piece.samples) if isinstance(piece, Block) else piece.samples
@@ -127,15 +190,20 @@ class MicrophoneSource:
             if isinstance(piece, Block):
                 self._remember(piece)
                 if over < count:
-                    yield piece.samples[: count - over]
-                    if (warning := self._check_zeros(piece)) is not None:
+                    gathered.append(piece.samples[: count - over])
+                    warning = self._check_zeros(piece)
+                    if warning is not None or self._is_awaited(count):
+                        yield from _together(gathered)
+                    if warning is not None:
                         yield warning
             else:
                 self._zeros = 0
+                yield from _together(gathered)
             if isinstance(piece, Lost) and over < count:
                 yield Lost(count - over, piece.cause, piece.estimated)
             if self._position == self._last:
                 break
+        yield from _together(gathered)
 
     def close(self) -> None:
         """Stop listening, from any thread or a signal's handler; :meth:`pieces` ends at once."""
@@ -180,7 +248,10 @@ class MicrophoneSource:
             message = self._line.receive()
             if isinstance(message, Block):
                 heard, patience = message.entered, _STALE_S
+                self._received += 1
                 self._absent = False
+                if self._surplus and (message := self._shortened(message)) is None:
+                    continue
                 yield from self._clocked.feed(message)
             elif isinstance(message, Lost):
                 yield from self._clocked.lose(message)
@@ -197,6 +268,28 @@ class MicrophoneSource:
                 or self._clock.now() - heard > patience
             ):
                 break
+
+    def _is_awaited(self, samples: int) -> bool:
+        """Whether with the newest block, of ``samples``, a frame is made that is waited for.
+
+        The blocks up to the next such one are to come together; losses move them.
+        """
+        if self._every == 1:
+            return True
+        past = self._position - self._ready + 0.5
+        if past // self._step == (past - samples) // self._step:
+            return False
+        gathering = (self._every, self._received % self._every)
+        if gathering != self._gathering:
+            self._gathering = gathering
+            self._line.gather(*gathering)
+        return True
+
+    def _shortened(self, block: Block) -> Block | None:
+        """A block without what is too much of it before the stream's first sample."""
+        left = block.samples[self._surplus :]
+        self._surplus -= len(block.samples) - len(left)
+        return dataclasses.replace(block, samples=left) if len(left) else None
 
     def _reopen(self) -> bool:
         """Look for the device until it is back; ``False`` when closed before that.
@@ -240,12 +333,14 @@ class MicrophoneSource:
         return self._position + missing >= self._last
 
     def _open(self, request: dict[str, object]) -> tuple[Line, link.Opened]:
-        line = self._launch(request | self._channels)
+        line = self._launch(request | self._wishes)
         begun = self._clock.now()
         try:
             while True:
                 message = line.receive()
                 if isinstance(message, link.Opened):
+                    self._received = 0  # blocks, from this line
+                    self._gathering = (1, 0)  # as it was told
                     return line, message
                 if isinstance(message, link.Failed):
                     raise DeviceError(message.message)
@@ -266,10 +361,10 @@ class MicrophoneSource:
         self._ends.append(self._position)
         self._offsets.append(block.entered - self._position / self.info.sample_rate)
         self._ages.append(block.entered - block.captured)
-        if len(self._ends) > 2 * _REMEMBERED:
-            del self._ends[:_REMEMBERED]
-            del self._offsets[:_REMEMBERED]
-            del self._ages[:_REMEMBERED]
+        if len(self._ends) > 2 * self._remembered:
+            del self._ends[: self._remembered]
+            del self._offsets[: self._remembered]
+            del self._ages[: self._remembered]
 
     def _check_zeros(self, block: Block) -> Remark | None:
         """A warning once in each stretch of zeros that lasts: a connected input has some noise."""
@@ -286,3 +381,10 @@ class MicrophoneSource:
             f"it is muted, it is the wrong source (see: streamer devices), "
             f"or this program lacks the permission to listen"
         )
+
+
+def _together(blocks: list[Samples]) -> Iterator[Samples]:
+    """The blocks as one, if there are any; they are taken out of the list."""
+    if blocks:
+        yield blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+        blocks.clear()

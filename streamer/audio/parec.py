@@ -33,7 +33,12 @@ class Stream:
     """
 
     def __init__(
-        self, program: str, device: Input, rate: int | None = None, picked: Sequence[int] = ()
+        self,
+        program: str,
+        device: Input,
+        rate: int | None = None,
+        picked: Sequence[int] = (),
+        block_s: float = BLOCK_S,
     ) -> None:
         self.name = device.name
         self.rate = rate if rate is not None else device.rate
@@ -42,14 +47,14 @@ class Stream:
         check_picked(device, picked)
         self.ended = False
         self.clock = BY_ENTRY
-        self._most = round(self.rate * BLOCK_S)
+        self._most = round(self.rate * block_s)
         self.block_s = self._most / self.rate
         self.downmix = Downmix(self.rate, self.channels, picked)
-        self.ring = Ring(round(self.rate * RING_S), round(RING_S / BLOCK_S))
+        self.ring = Ring(round(self.rate * RING_S), round(RING_S / block_s))
         command = [
             *(program, "--raw", "--format=float32le", "--no-remap", "--no-remix"),
             *(f"--device={self.name}", f"--rate={self.rate}", f"--channels={self.channels}"),
-            f"--latency-msec={round(1000 * BLOCK_S)}",
+            f"--latency-msec={round(1000 * block_s)}",
         ]
         try:
             self._process = subprocess.Popen(

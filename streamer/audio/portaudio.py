@@ -20,8 +20,8 @@ from streamer.audio.ring import Ring
 from streamer.audio.source import Downmix, check_layout
 from streamer.errors import DeviceError
 
-#: What one callback brings: short against the latency that a person notices, long enough that
-#: fifty a second cost little.
+#: What one callback brings where the listener does not say: short against the latency that a person
+#: notices. Each block costs a wake-up of the sound server, the callback and whoever listens.
 BLOCK_S = 0.02
 #: The ring holds what came while the listening process was suspended or busy.
 RING_S = 10.0
@@ -148,8 +148,8 @@ class Stream:
     """An open input: PortAudio's stream, the ring that it fills, and what it says of itself.
 
     ``device`` is one of ``found``, all inputs; ``rate`` in Hz, the device's own by default;
-    ``picked``: numbers of the channels that are heard, all by default. Raises ``DeviceError`` where
-    the device refuses these.
+    ``picked``: numbers of the channels that are heard, all by default; ``block_s``: what a callback
+    brings, in seconds. Raises ``DeviceError`` where the device refuses these.
     """
 
     def __init__(
@@ -159,6 +159,7 @@ class Stream:
         found: list[Input],
         rate: int | None = None,
         picked: Sequence[int] = (),
+        block_s: float = BLOCK_S,
     ) -> None:
         index = device.index
         if index is None:
@@ -171,13 +172,13 @@ class Stream:
         check_layout(self.rate, max(1, device.channels), self.name)
         check_picked(device, picked)
         self.ended = False
-        most = round(self.rate * BLOCK_S)
+        most = round(self.rate * block_s)
         made_up = device.api == "ALSA" and "hw:" not in device.name
         channels = device.channels
         if made_up and channels > _MOST_CHANNELS:
             channels = max((2, *picked))
         self.downmix = Downmix(self.rate, channels, picked)
-        self.ring = Ring(round(self.rate * RING_S), round(RING_S / BLOCK_S))
+        self.ring = Ring(round(self.rate * RING_S), round(RING_S / block_s))
         self._callback = Callback(self.ring, self.rate, most, self.downmix)
         try:
             self._stream = sounddevice.InputStream(

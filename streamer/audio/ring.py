@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,9 +63,23 @@ class Ring:
         # Nobody holds it while working, so the writer never waits.
         self._gate = threading.Lock()
         self._gate.acquire()
+        #: Of so many blocks one wakes the reader.
+        self.every = 1
+        self._turn = 0
+
+    def gather(self, every: int, turn: int) -> None:
+        """Wake the reader from now on at each block whose number, less ``turn``, ``every`` divides.
+
+        Blocks count from 1. The reader may look at any time; what is there is there.
+        """
+        self._turn, self.every = turn, every
+        self.wake()
 
     def write(self, samples: Samples, captured: float, entered: float, overflow: bool) -> bool:
-        """Copy a block in and wake the reader; ``False`` where it was refused. Never waits."""
+        """Copy a block in, wake the reader if it is time; ``False`` where it was refused.
+
+        Never waits.
+        """
         count = len(samples)
         size = len(self._store)
         first = self._written
@@ -87,7 +102,8 @@ class Ring:
         else:
             self._refused += count
             self._flagged = self._flagged or overflow
-        self.wake()
+        if (self._blocks_written - self._turn) % self.every == 0:
+            self.wake()
         return fits
 
     def wake(self) -> None:
@@ -96,7 +112,7 @@ class Ring:
             self._gate.release()
 
     def wait(self, seconds: float) -> bool:
-        """Wait until something was written since the last wait; ``False`` when time is up."""
+        """Wait for a block that wakes since the last wait; ``False`` when time is up."""
         return self._gate.acquire(timeout=seconds)
 
     def read(self) -> Block | Lost | None:
@@ -125,6 +141,11 @@ class Ring:
         self._read = end
         self._blocks_read += 1  # last: now the writer may use the place again
         return block
+
+    def blocks(self) -> Iterator[Block | Lost]:
+        """What is there, in its order, as :meth:`read` gives it."""
+        while (piece := self.read()) is not None:
+            yield piece
 
     def _report(self, refused: int) -> Lost | None:
         new = refused - self._reported

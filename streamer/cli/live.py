@@ -13,7 +13,7 @@ from streamer.cli.main import FAILED
 from streamer.cli.options import Channels, Seconds, SessionCommand, SessionOptions, session_options
 
 if TYPE_CHECKING:
-    from streamer.audio.microphone import MicrophoneSource
+    from streamer.audio.microphone import MicrophoneSource, Steps
     from streamer.audio.pacing import Clock
     from streamer.audio.source import Source
     from streamer.audio.wav import WavTee
@@ -88,13 +88,18 @@ class Ear:
         self._microphone: MicrophoneSource | None = None
         self.tee: WavTee | None = None
 
-    def open(self, clock: Clock) -> Source:
+    def open(self, clock: Clock, steps: Steps) -> Source:
         """The source, to be closed by the caller; a device has a pace of its own."""
         from streamer.audio.microphone import MicrophoneSource
         from streamer.audio.wav import WavTee
 
         microphone = MicrophoneSource(
-            self._device, rate=self._rate, channels=self._channels, duration_s=self._duration_s
+            self._device,
+            rate=self._rate,
+            channels=self._channels,
+            duration_s=self._duration_s,
+            # What is recorded is not gathered: it would end before somebody stopped.
+            steps=steps if self._wav is None else steps._replace(interval_s=0.0),
         )
         self._microphone = microphone
         if self._wav is None:

@@ -111,7 +111,7 @@ def command(
 
     heard: list[FileSource | PcmSource] = []
 
-    def open_source(clock: Clock) -> Source:
+    def open_source(clock: Clock, _: object) -> Source:
         if rate is not None and channels is not None and form is not None:
             if sys.stdin is None:
                 raise AudioError("standard input is closed: send raw PCM to it")

@@ -20,6 +20,7 @@ from types import FrameType
 from typing import Any, Protocol
 
 from streamer.analysis.recorded import read_events
+from streamer.audio.microphone import Steps
 from streamer.audio.pacing import Clock, StoppableClock
 from streamer.audio.resample import Resampled
 from streamer.audio.source import Source
@@ -160,7 +161,7 @@ class Signals:
 
 
 def run_session(
-    open_source: Callable[[Clock], Source],
+    open_source: Callable[[Clock, Steps], Source],
     options: SessionOptions,
     *,
     duration_s: float = math.inf,
@@ -168,14 +169,26 @@ def run_session(
 ) -> int:
     """Open the source, listen until it ends or a signal comes, and return the exit code.
 
-    ``open_source`` gets the clock by which a recording is to be paced.
+    ``open_source`` gets the clock by which a recording is to be paced, and the steps in which it is
+    listened to.
     """
     code = 0
     with Signals() as signals:
         model = load_model(options.model)
+        cut = model.config.features
         with (
             Screen(options) as screen,
-            contextlib.closing(open_source(signals.clock)) as source,
+            contextlib.closing(
+                open_source(
+                    signals.clock,
+                    Steps(
+                        cut.sample_rate,
+                        cut.frame,
+                        cut.hop,
+                        options.interval if screen.watcher is None else 0.0,
+                    ),
+                )
+            ) as source,
             outputs(screen.options) as out,
         ):
             silence = options.reset_on_silence

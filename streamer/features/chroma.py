@@ -297,7 +297,7 @@ class Chroma:
         np.sqrt(magnitude, out=magnitude)
         # Differences of long sums: these alone need more digits.
         total = np.zeros((len(windows), spectrum.shape[1] + 1))
-        np.cumsum(magnitude, axis=1, out=total[:, 1:])
+        magnitude.cumsum(axis=1, dtype=np.float64, out=total[:, 1:])
         ends = total.take(self._around, axis=1, mode="clip")
         local = ends[:, 1]
         local -= ends[:, 0]
@@ -398,9 +398,10 @@ class Chroma:
         np.subtract(around[:, 1], around[:, 0], out=out)
         out *= share
         out += around[:, 0]
-        length = np.sqrt(np.einsum("ij,ij->i", out, out))
+        length = np.add.reduce(np.square(out), axis=1, keepdims=True)
+        np.sqrt(length, out=length)
         length += _TINY
-        out /= length[:, None]
+        out /= length
 
 
 class _LowPass:

@@ -60,8 +60,11 @@ class Loudness:
         if not len(frames):
             return np.empty(0), list(states)
         newest = frames[:, -self._newest :]
-        squares = np.einsum("ij,ij->i", newest, newest) / self._newest
-        squares -= np.square(newest.mean(axis=1))
+        squares = np.add.reduce(np.square(newest), axis=1)
+        squares /= self._newest
+        mean = np.add.reduce(newest, axis=1)
+        mean /= self._newest
+        squares -= np.square(mean, out=mean)
         # Each stream's earlier powers, then its new ones.
         joined: list[NDArray[np.float64]] = []
         begin = 0
@@ -82,9 +85,12 @@ class Loudness:
                 for length, state in zip(lengths, states, strict=True)
             ]
             heard = np.minimum(np.concatenate(counts), self._hops)
-        mean = seconds.sum(axis=1) / heard
+        levels = np.add.reduce(seconds, axis=1)
+        levels /= heard
         # 10^-12 is -120 dB: silence has a level too, and no infinity.
-        levels = 10 * np.log10(np.maximum(mean, _FLOOR))
+        np.maximum(levels, _FLOOR, out=levels)
+        np.log10(levels, out=levels)
+        levels *= 10
 
         after: list[LoudnessState] = []
         end = 0

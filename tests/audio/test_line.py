@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,30 @@ def test_from_device_to_samples(module: Path) -> None:
     np.testing.assert_array_equal(samples, (np.arange(4_000) % 1000).astype(np.float32) / 1000)
     assert microphone.capture_time(4_000) is not None
     assert microphone.latency_clock == "monotonic clock at the callback's entry"
+
+
+def test_blocks_are_gathered_as_the_listener_says(module: Path) -> None:
+    """From the first awaited block on, the process sends those up to the next at once."""
+    line = Process({"device": "tone", "rate": None, "block_s": 0.01})
+    try:
+        opened = line.receive()
+        assert isinstance(opened, link.Opened)
+        assert opened.block_s == 0.01
+        line.gather(25, 0)
+        blocks: list[Block] = []
+        came: list[float] = []
+        while len(blocks) < 100:
+            message = line.receive()
+            if isinstance(message, Block):
+                blocks.append(message)
+                came.append(time.monotonic())
+    finally:
+        line.end()
+    samples = np.concatenate([block.samples for block in blocks])
+    np.testing.assert_array_equal(samples, (np.arange(8_000) % 1000).astype(np.float32) / 1000)
+    # The last three quarters of a second came in three goes, a quarter of a second each.
+    waits = np.diff(came[24:])
+    assert set(np.flatnonzero(waits > 0.1)) == {0, 25, 50}
 
 
 def test_the_inputs_are_listed(module: Path) -> None:

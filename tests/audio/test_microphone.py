@@ -9,13 +9,17 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from streamer import EmotionTracker, Event, Gap, Model, Session
 from streamer.audio import link
-from streamer.audio.microphone import MicrophoneSource
+from streamer.audio.microphone import MicrophoneSource, Steps
+from streamer.audio.resample import Resampled
 from streamer.audio.ring import OVERRUN, Block
 from streamer.audio.source import Lost, Piece, Remark, SourceInfo
 from streamer.errors import AudioError, DeviceError
+from streamer.features.framing import Framing
 from streamer.session import Stopped
 
 RATE, SIZE = 48_000, 960
@@ -79,10 +83,15 @@ class FakeLine:
         self._messages = messages
         self.is_cut = False
         self.ended = False
+        self.gathering: list[tuple[int, int]] = []
 
     def receive(self) -> link.Message | None:
         """The script's next message."""
         return None if self.is_cut else next(self._messages, None)
+
+    def gather(self, every: int, turn: int) -> None:
+        """What is asked for is noted."""
+        self.gathering.append((every, turn))
 
     def cut(self) -> None:
         """No more messages."""
@@ -676,3 +685,118 @@ def test_sound_that_breaks_is_told_at_once(
     gaps = [event for event in kept.events if isinstance(event, Gap)]
     assert sum(gap.samples for gap in gaps) == end.lost_samples
     assert len(gaps) == end.gaps == math.ceil(t - 1.0)
+
+
+class Counted:
+    """A source whose samples are counted as they are handed out."""
+
+    def __init__(self, source: MicrophoneSource) -> None:
+        self._source = source
+        self.info = source.info
+        self.samples = 0
+
+    def pieces(self) -> Iterator[Piece]:
+        """The source's pieces."""
+        for piece in self._source.pieces():
+            self.samples += len(piece) if isinstance(piece, np.ndarray) else 0
+            yield piece
+
+    def close(self) -> None:
+        """Close the source."""
+        self._source.close()
+
+
+@given(
+    rate=st.sampled_from((8_000, 16_000, 22_050, 44_100, 48_000, 96_000)),
+    hop=st.integers(320, 3_200),
+    overlap=st.integers(0, 3_200),
+)
+@settings(max_examples=25, deadline=None)
+def test_blocks_end_where_a_frame_is_made(rate: int, hop: int, overlap: int) -> None:
+    """From hops of 20 ms on no frame waits for samples behind those that its making takes."""
+    steps = Steps(16_000, hop + overlap, hop)
+    assert 0.01 <= steps.block_s <= 0.1
+    assert steps.gathered == 1, "each frame is waited for"
+    block = round(steps.block_s * rate)
+
+    def script(world: World) -> Iterator[link.Message]:
+        assert world.requests[-1]["block_s"] == steps.block_s
+        yield link.Opened("USB Mic", rate, 1, block / rate, "entry")
+        while True:
+            world.time += block / rate
+            yield Block(np.full(block, 0.1, np.float32), world.time, world.time, False)
+
+    world, duration_s = World(script), 58 * block / rate
+    counted = Counted(
+        MicrophoneSource(duration_s=duration_s, launch=world.launch, clock=world, steps=steps)
+    )
+    resampled, framing = Resampled(counted, 16_000), Framing(steps.frame, hop)
+    state, late = framing.initial(), []
+    for piece in resampled:
+        assert isinstance(piece, np.ndarray)
+        _, ends, state = framing.cut(piece, state)
+        late += [counted.samples / rate - end / 16_000 for end in ends]
+    assert len(late) > 5
+    # Blocks are of whole samples: by the sixtieth they may be half of one off for each before.
+    assert max(late) < resampled.delay_s + 0.002 + 60 * 0.5 / rate
+
+
+#: Frames of 64 ms every 32, of which each fourth is waited for; the device needs no resampling.
+STEPS = Steps(RATE, 3_072, 1_536, 0.128)
+
+
+def of_steps(world: World, blocks: int) -> Iterator[link.Message]:
+    """Blocks of a hop of ``STEPS``, at the device's pace."""
+    for number in range(blocks):
+        world.time += 0.032
+        yield Block(np.full(1_536, 0.5 + number, np.float32), world.time, world.time, False)
+
+
+def test_what_nobody_waits_for_comes_together() -> None:
+    """Blocks up to an awaited frame's are one piece; the capture is told once, and after a loss."""
+    assert (STEPS.block_s, STEPS.gathered) == (pytest.approx(0.032), 4)
+
+    def script(world: World) -> Iterator[link.Message]:
+        yield link.Opened("USB Mic", RATE, 2, 0.032, "entry")
+        yield from of_steps(world, 10)
+        world.time += 0.032
+        yield Lost(1_536, OVERRUN)
+        yield from of_steps(world, 10**6)
+
+    world = World(script)
+    source = MicrophoneSource(launch=world.launch, clock=world, steps=STEPS, duration_s=1.0)
+    pieces = list(source.pieces())
+    assert world.requests[0]["block_s"] == STEPS.block_s
+    lengths = [piece.samples if isinstance(piece, Lost) else len(piece) for piece in pieces]
+    # Two blocks before the loss, itself, one behind it; then by four again; the rest at the end.
+    assert lengths == [6_144, 6_144, 3_072, 1_536, 1_536, *[6_144] * 4, RATE - 43_008]
+    assert isinstance(pieces[3], Lost)
+    assert world.lines[0].gathering == [(4, 0), (4, 3)]
+    heard = np.concatenate([piece for piece in pieces if isinstance(piece, np.ndarray)])
+    np.testing.assert_array_equal(heard[: 10 * 1_536 : 1_536], 0.5 + np.arange(10))
+    assert source.capture_time(6_144) == pytest.approx(500.128)
+
+
+def test_what_was_gathered_is_heard_before_a_remark() -> None:
+    """A device that goes away between two awaited frames: what came before is not lost."""
+
+    def goes(world: World) -> Iterator[link.Message]:
+        yield link.Opened("USB Mic", RATE, 2, 0.032, "entry")
+        yield from of_steps(world, 6)
+        yield link.Failed("USB Mic stopped delivering")
+
+    world = World(goes, lambda _: iter([link.Failed("gone")]))
+    source = MicrophoneSource(launch=world.launch, clock=world, steps=STEPS)
+    one, two, remark = itertools.islice(source.pieces(), 3)
+    assert isinstance(one, np.ndarray)
+    assert isinstance(two, np.ndarray)
+    assert (len(one), len(two)) == (4 * 1_536, 2 * 1_536)
+    assert isinstance(remark, Remark)
+
+
+@pytest.mark.parametrize(
+    ("interval_s", "gathered"), [(0.0, 1), (0.25, 1), (0.4, 4), (0.5, 5), (0.7, 1), (60.0, 5)]
+)
+def test_how_many_blocks_are_gathered(interval_s: float, gathered: int) -> None:
+    """As many as divide the interval and last half a second at most; one where none do."""
+    assert Steps(16_000, 3_200, 1_600, interval_s).gathered == gathered

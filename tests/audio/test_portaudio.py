@@ -110,10 +110,10 @@ def test_the_pump_passes_on_everything_and_tells_the_end() -> None:
         fake.streams[0].deliver(np.full((882, 2), index, np.float32), adc=adc, now=adc + 0.02)
     ticks = 0
 
-    def send(message: link.Message) -> None:
+    def send(*messages: link.Message) -> None:
         nonlocal ticks
-        sent.append(message)
-        if isinstance(message, link.Tick):
+        sent.extend(messages)
+        if any(isinstance(message, link.Tick) for message in messages):
             ticks += 1
             fake.streams[0].deliver(np.full((882, 2), 3, np.float32))
             fake.streams[0].finish()
