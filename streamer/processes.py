@@ -6,6 +6,7 @@ All of them find the package where this process found it, whatever else is insta
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -37,3 +38,31 @@ def environment() -> dict[str, str]:
     """
     entries = [entry or str(Path.cwd()) for entry in sys.path]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(entries)}
+
+
+#: Bytes that a pipe takes and that are read at once: more than what is gathered at any rate.
+_AT_ONCE = 1 << 18
+
+
+def start_capture() -> subprocess.Popen[bytes]:
+    """A process of ``streamer.audio.capture``, which starts PortAudio and waits for its request.
+
+    It has a process group to itself, so that suspending the listening process (Ctrl-Z) leaves the
+    capture running: what is heard meanwhile waits in the ring, and what does not fit is counted.
+    Raises ``OSError`` where the system cannot start one.
+    """
+    new_group = (
+        {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
+        if sys.platform == "win32"
+        else {"process_group": 0}
+    )
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "streamer.audio.capture"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # ALSA talks there about every device it cannot find
+        bufsize=_AT_ONCE,
+        pipesize=_AT_ONCE,
+        env=environment(),
+        **new_group,
+    )

@@ -1,9 +1,8 @@
-"""A real PulseAudio daemon without hardware: a null sink whose monitor is captured."""
+"""The bench's PulseAudio daemon without hardware, with what tests do to it."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-SINK = "music"
+from streamer.bench import live
+from streamer.bench.live import SoundServer
 
 
 def missing() -> str | None:
     """What these tests lack on this computer, if anything."""
-    lacking = [name for name in ("pulseaudio", "paplay", "pactl") if shutil.which(name) is None]
-    if lacking:
-        return f"{', '.join(lacking)} not installed"
+    if (lack := live.missing()) is not None:
+        return lack
     try:
         import sounddevice  # noqa: F401
     except OSError:
@@ -36,70 +35,22 @@ def demand() -> None:
         pytest.skip(lack)
 
 
-class Server:
+class Server(SoundServer):
     """A private PulseAudio daemon with a null sink, and the environment to reach it."""
 
     def __init__(self, home: Path) -> None:
-        self._runtime = home / "runtime"
-        self._runtime.mkdir(mode=0o700)
-        (home / ".asoundrc").write_text(
-            "pcm.!default { type pulse }\nctl.!default { type pulse }\n"
-        )
-        hidden = {"PULSE_SERVER", "PULSE_SOURCE", "PULSE_SINK", "DISPLAY"}
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if name not in hidden},
-            "HOME": str(home),
-            "XDG_RUNTIME_DIR": str(self._runtime),
-            "PULSE_SINK": SINK,
-            "OMP_NUM_THREADS": "1",
-        }
-        self._daemon: subprocess.Popen[bytes] | None = None
+        super().__init__(home)
         self._programs: list[subprocess.Popen[str]] = []
 
     def start(self) -> None:
         """Start the daemon and wait until it answers."""
-        shutil.rmtree(self._runtime / "pulse", ignore_errors=True)
-        self._daemon = subprocess.Popen(
-            [
-                "pulseaudio",
-                "-n",
-                "--daemonize=no",
-                "--use-pid-file=no",
-                "--exit-idle-time=-1",
-                "--disable-shm=yes",
-                f"--load=module-null-sink sink_name={SINK}",
-                "--load=module-native-protocol-unix",
-            ],
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        super().start()
         wait_for(self.answers, "PulseAudio to start")
-
-    def answers(self) -> bool:
-        """Whether the daemon serves its sink."""
-        done = subprocess.run(
-            ["pactl", "list", "short", "sinks"],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-        )
-        return SINK in done.stdout
 
     def signal(self, number: signal.Signals) -> None:
         """Send the daemon a signal."""
-        assert self._daemon is not None
-        self._daemon.send_signal(number)
-
-    def stop(self) -> None:
-        """Kill the daemon, as a crash would."""
-        if self._daemon is not None:
-            self._daemon.kill()
-            self._daemon.wait()
-            self._daemon = None
+        assert self.daemon is not None
+        self.daemon.send_signal(number)
 
     def pactl(self, *words: str) -> str:
         """What the daemon answers."""

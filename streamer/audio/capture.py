@@ -6,10 +6,10 @@ a hanging C library in the listening process could be neither interrupted nor tr
 keeps the callback away from the listening process's interpreter lock, and ALSA's chatter away from
 the terminal. :mod:`streamer.audio.microphone` starts it, kills it and starts it again.
 
-Threads: PortAudio's callback fills the ring; the main thread empties it into the pipe; one opens
-the device, which may take for ever; one hears on standard input how many blocks are to go at a
-time, and ends the process when that closes, that is when the listening process is gone; and one,
-for "monitor", sees when the default output is another.
+Threads: PortAudio's callback fills the ring; the main thread empties it into the pipe; one starts
+PortAudio and opens the device, which may take for ever; one hears on standard input what is asked,
+and ends the process when that closes, that is when the listening process is gone; and one, for
+"monitor", sees when the default output is another.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import queue
 import signal
 import sys
 import threading
@@ -146,11 +147,14 @@ def follow(send: Send, ask: Callable[[], str | None], wait: Callable[[], object]
             before = now
 
 
-def _obey(opened: Sequence[object]) -> None:
-    """Gather blocks as the listening process says, until it is gone.
+def _obey(asked: Callable[[bytes], None], opened: Sequence[object]) -> None:
+    """Pass on what is asked, then gather blocks as is said, until the listening process is gone.
 
-    A line is ``every turn``, as :meth:`Ring.gather` takes them.
+    Of the lines on standard input the first is the request, as :func:`main` has it; each other one
+    is ``every turn``, as :meth:`Ring.gather` takes them.
     """
+    if request := sys.stdin.buffer.readline():
+        asked(request)
     for line in sys.stdin.buffer:
         every, turn = map(int, line.split())
         for stream in opened:
@@ -158,23 +162,26 @@ def _obey(opened: Sequence[object]) -> None:
     os._exit(0)
 
 
-def main(request: str) -> None:
-    """Do what ``request`` says, until killed.
+def main() -> None:
+    """Do what the request on standard input says, until killed.
 
     JSON: ``list``, or ``device`` and ``rate``; with ``again`` the device is one that was lost, with
-    ``channels`` these alone are heard, and ``block_s`` says how long a block is to be.
+    ``channels`` these alone are heard, and ``block_s`` says how long a block is to be. PortAudio is
+    started before it comes.
     """
     # The listening process decides what a Ctrl-C in the terminal means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     result: list[Stream | list[Input] | str] = []
-    threading.Thread(target=_obey, args=(result,), daemon=True).start()
+    requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_obey, args=(requests.put, result), daemon=True).start()
     send = _send_to(_own_pipe())
-    asked = json.loads(request)
+    asked: dict[str, Any] = {}
     done = threading.Event()
 
     def work() -> None:
         try:
             sounddevice = portaudio.load()
+            asked.update(json.loads(requests.get()))
             if asked.get("list"):
                 result.append(portaudio.inputs(sounddevice))
             else:
@@ -211,4 +218,4 @@ def main(request: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

@@ -11,7 +11,6 @@ import json
 import os
 import struct
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol, cast
@@ -22,12 +21,10 @@ from streamer.audio.devices import Input
 from streamer.audio.ring import OVERRUN, Block
 from streamer.audio.source import Lost
 from streamer.errors import DeviceError
-from streamer.processes import environment
+from streamer.processes import start_capture
 
 _HEADER = struct.Struct("<c?Idd")
 _LONGEST = 1 << 26
-#: Bytes that the pipe takes and that are read at once: more than what is gathered at any rate.
-_AT_ONCE = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,30 +153,18 @@ class Line(Protocol):
 class Process:
     """A capturing process of our own; ``DeviceError`` where the system cannot start one.
 
-    It has a process group to itself, so that suspending the listening process (Ctrl-Z) leaves the
-    capture running: what is heard meanwhile waits in the ring, and what does not fit is counted.
+    ``started`` is one that was started ahead of its request.
     """
 
-    def __init__(self, request: dict[str, object]) -> None:
-        new_group = (
-            {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
-            if sys.platform == "win32"
-            else {"process_group": 0}
-        )
+    def __init__(
+        self, request: dict[str, object], started: subprocess.Popen[bytes] | None = None
+    ) -> None:
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "streamer.audio.capture", json.dumps(request)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                bufsize=_AT_ONCE,
-                pipesize=_AT_ONCE,
-                stderr=subprocess.DEVNULL,  # ALSA talks there about every device it cannot find
-                env=environment(),
-                **new_group,
-            )
+            self._process = started or start_capture()
         except OSError as error:
             raise DeviceError(f"cannot start the capturing process: {error}") from error
         self._pipe = cast(BinaryIO, self._process.stdout)
+        self._say(json.dumps(request))
 
     @property
     def pid(self) -> int:
@@ -194,9 +179,13 @@ class Process:
             return None
 
     def gather(self, every: int, turn: int) -> None:
-        """Tell the process; one that has ended needs not know."""
+        """Tell the process."""
+        self._say(f"{every} {turn}")
+
+    def _say(self, line: str) -> None:
+        """Write a line to the process; one that has ended needs not know."""
         with contextlib.suppress(OSError):
-            os.write(cast(BinaryIO, self._process.stdin).fileno(), b"%d %d\n" % (every, turn))
+            os.write(cast(BinaryIO, self._process.stdin).fileno(), f"{line}\n".encode())
 
     def cut(self) -> None:
         """Kill the process. Safe in a signal's handler: it waits a moment, and for no lock."""

@@ -15,6 +15,7 @@ import streamer
 from streamer.bench import (
     features,
     listening,
+    live,
     networks,
     outputs,
     processes,
@@ -28,17 +29,22 @@ from streamer.network.names import DEFAULT_MODEL
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How long to measure: seconds for each call, of each file, runs of each process, streams."""
+    """How long to measure.
+
+    Seconds for each call, of each file, runs of each process, streams, seconds of the dashboard
+    alone and of a live session.
+    """
 
     seconds: float
     file_s: tuple[float, float]
     starts: int
     streams: tuple[int, ...]
     dashboard_s: float
+    live_s: float
 
 
-THOROUGH = Effort(2.0, (60.0, 1200.0), 7, (1, 10, 100, 1000), 5.0)
-QUICK = Effort(0.02, (4.0, 8.0), 1, (1, 10), 0.3)
+THOROUGH = Effort(2.0, (60.0, 1200.0), 7, (1, 10, 100, 1000), 5.0, 60.0)
+QUICK = Effort(0.02, (4.0, 8.0), 1, (1, 10), 0.3, 0.0)
 
 
 def run(model_name: str | None, *, quick: bool, tell: Callable[[str], None]) -> Report:
@@ -66,6 +72,7 @@ def run(model_name: str | None, *, quick: bool, tell: Callable[[str], None]) -> 
                 listening.streams(model, sound, effort.streams, effort.seconds)
             ],
             "the start": lambda: [processes.start(short, name, effort.starts)],
+            "a live session": lambda: live.sections(model, name, effort.live_s, effort.starts),
             "memory": lambda: [processes.memory(short, long, minutes, name)],
         }
         for part, measure in parts.items():
@@ -155,6 +162,42 @@ def claims(sections: list[Section]) -> list[Claim]:
             "most",
             1.0,
         ),
+        Claim(
+            "per cent of a core for live --no-dashboard --jsonl",
+            find(live.COST).value(live.LINES),
+            "most",
+            1.5,
+        ),
+        Claim(
+            "per cent of a core for live with the dashboard",
+            find(live.COST).value(live.DASHBOARD),
+            "most",
+            4.0,
+        ),
+        Claim(
+            "per cent of a core for live --serve with a viewer",
+            find(live.COST).value(live.PAGE),
+            "most",
+            2.5,
+        ),
+        Claim(
+            "wake-ups of the busiest thread of live, beside a bare callback's",
+            _busiest(find(live.BUSIEST)),
+            "most",
+            1.1,
+        ),
+        Claim(
+            "seconds until the first picture of live",
+            find(live.PICTURE).value("until it is drawn"),
+            "most",
+            0.5,
+        ),
+        Claim(
+            "microseconds of a live step",
+            find("Live step").value("one hop to one estimate"),
+            "most",
+            250.0,
+        ),
         Claim("seconds until --help has answered", start.value("--help"), "most", 0.25),
         Claim(
             "seconds until devices has answered, beyond PortAudio's initialisation",
@@ -178,3 +221,10 @@ def claims(sections: list[Section]) -> list[Claim]:
             1000.0,
         ),
     ]
+
+
+def _busiest(section: Section) -> float | None:
+    """The most wake-ups of a thread of any session, over those of the bare callback's."""
+    floor = section.value(live.FLOOR)
+    others = [row.value for row in section.rows if row.name != live.FLOOR and row.value is not None]
+    return max(others) / floor if floor and others else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +13,10 @@ import click
 from streamer.cli.completion import DEVICE
 from streamer.cli.main import FAILED
 from streamer.cli.options import Channels, Seconds, SessionCommand, SessionOptions, session_options
+from streamer.processes import start_capture
 
 if TYPE_CHECKING:
+    from streamer.audio.link import Line
     from streamer.audio.microphone import MicrophoneSource, Steps
     from streamer.audio.pacing import Clock
     from streamer.audio.source import Source
@@ -63,17 +67,20 @@ def command(
     chosen = SessionOptions(**options)
     chosen.check_outputs(more=[wav])
 
-    # What takes long to import comes after what can be refused.
-    from streamer.cli.session import run_session
+    with Ear(device, rate, channels or (), duration, wav) as ear:
+        # What takes long to import comes after what can be refused.
+        from streamer.cli.session import run_session
 
-    ear = Ear(device, rate, channels or (), duration, wav)
-    stretch_s = math.inf if duration is None else duration
-    code = run_session(ear.open, chosen, duration_s=stretch_s, timed=ear)
+        stretch_s = math.inf if duration is None else duration
+        code = run_session(ear.open, chosen, duration_s=stretch_s, timed=ear)
     return code or (FAILED if ear.tee is not None and ear.tee.failed else 0)
 
 
 class Ear:
-    """A microphone that is opened when the model is ready, and the WAV file kept beside it."""
+    """A microphone that is opened when the model is ready, and the WAV file kept beside it.
+
+    As a context it has PortAudio start, in the process that will capture, while the rest is loaded.
+    """
 
     def __init__(
         self,
@@ -86,7 +93,18 @@ class Ear:
         self._device, self._rate, self._channels = device, rate, channels
         self._duration_s, self._wav = duration_s, wav
         self._microphone: MicrophoneSource | None = None
+        self._started: subprocess.Popen[bytes] | None = None
         self.tee: WavTee | None = None
+
+    def __enter__(self) -> Ear:
+        with contextlib.suppress(OSError):  # told of when a device is opened
+            self._started = start_capture()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        if self._started is not None:  # something else failed first
+            self._started.kill()
+            self._started.communicate()
 
     def open(self, clock: Clock, steps: Steps) -> Source:
         """The source, to be closed by the caller; a device has a pace of its own."""
@@ -99,6 +117,7 @@ class Ear:
             channels=self._channels,
             duration_s=self._duration_s,
             # What is recorded is not gathered: it would end before somebody stopped.
+            launch=self._launch,
             steps=steps if self._wav is None else steps._replace(interval_s=0.0),
         )
         self._microphone = microphone
@@ -110,6 +129,12 @@ class Ear:
             microphone.close()
             raise
         return self.tee
+
+    def _launch(self, request: dict[str, object]) -> Line:
+        from streamer.audio.link import Process
+
+        started, self._started = self._started, None
+        return Process(request, started)
 
     @property
     def latency_clock(self) -> str:

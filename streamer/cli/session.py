@@ -176,27 +176,18 @@ def run_session(
     with Signals() as signals:
         model = load_model(options.model)
         cut = model.config.features
-        with (
-            Screen(options) as screen,
-            contextlib.closing(
-                open_source(
-                    signals.clock,
-                    Steps(
-                        cut.sample_rate,
-                        cut.frame,
-                        cut.hop,
-                        options.interval if screen.watcher is None else 0.0,
-                    ),
-                )
-            ) as source,
-            outputs(screen.options) as out,
-        ):
+        with contextlib.ExitStack() as stack:
+            screen = stack.enter_context(Screen(options))
+            interval = options.interval if screen.watcher is None else 0.0
+            steps = Steps(cut.sample_rate, cut.frame, cut.hop, interval)
+            source = stack.enter_context(contextlib.closing(open_source(signals.clock, steps)))
+            out = stack.enter_context(outputs(screen.options))
             silence = options.reset_on_silence
             session = Session(
-                Resampled(source, model.config.features.sample_rate),
+                Resampled(source, cut.sample_rate),
                 EmotionTracker(
                     model,
-                    options.interval if screen.watcher is None else 0.0,
+                    interval,
                     source.info.start_s,
                     math.inf if silence is None else silence,
                     silence_db=options.silence,

@@ -216,8 +216,8 @@ def test_the_command_measures_everything(model_directory: Path, tmp_path: Path) 
     found = from_json(output.read_text(encoding="utf-8"))
     assert found.quick
     assert found.machine["threads"] == 1
-    assert len(found.sections) == 14
-    assert len(found.claims) == 11
+    assert len(found.sections) == 18
+    assert len(found.claims) == 17
     assert done.stdout == report_module.text(found)
     measured = {row.name: row.value for section in found.sections for row in section.rows}
     for name in (
