@@ -18,7 +18,9 @@ import dataclasses
 import json
 import os
 import queue
+import select
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -35,8 +37,9 @@ from streamer.errors import StreamerError
 TICK_S = 0.25
 #: PortAudio's names for whatever source is the sound server's default.
 _DOORS = ("default", "pulse")
-#: How often the sound server is asked which output is the default one.
-_LOOK_S = 2.0
+#: The longest time between two looks at which output is the default one, where the sound server
+#: tells of changes, and the time between them where it does not.
+_LONGEST_LOOK_S, _LOOK_S = 30.0, 2.0
 
 
 class Stream(Protocol):
@@ -103,10 +106,11 @@ def pump(stream: Stream, send: Send) -> None:
         if (clock := stream.clock) != told:
             told = clock
             messages.append(link.Clocked(clock))
-        messages += stream.ring.blocks()
+        blocks = list(stream.ring.blocks())
+        # News of what is in these: who stops at the first of them has got it.
         if (news := stream.downmix.news()) is not None:
             messages.append(link.Told(f"{stream.name}: {news}"))
-        send(*messages)
+        send(*messages, *blocks)
     send(*stream.ring.blocks(), link.Failed(f"{stream.name} stopped delivering"))
 
 
@@ -145,6 +149,33 @@ def follow(send: Send, ask: Callable[[], str | None], wait: Callable[[], object]
         if now is not None and now != before:
             send(link.Moved(now))
             before = now
+
+
+class Changes:
+    """Waits until the default output may be another: the sound server tells when it may."""
+
+    def __init__(self, start: Callable[[], subprocess.Popen[bytes] | None]) -> None:
+        self._start = start
+        self._program: subprocess.Popen[bytes] | None = None
+
+    def wait(self) -> None:
+        """Until a change of the server was told, or half a minute; 2 s where it tells nothing."""
+        self._program = self._program or self._start()
+        if self._program is None or self._program.stdout is None:
+            time.sleep(_LOOK_S)
+            return
+        pipe = self._program.stdout
+        end = time.monotonic() + _LONGEST_LOOK_S
+        while (left := end - time.monotonic()) > 0 and select.select([pipe], [], [], left)[0]:
+            told = pipe.read(1 << 16)
+            if not told:  # the server is gone, and with it what was subscribed to
+                pipe.close()
+                self._program.wait()
+                self._program = None
+                time.sleep(_LOOK_S)
+                return
+            if devices.SERVER_CHANGED in told:
+                return
 
 
 def _obey(asked: Callable[[bytes], None], opened: Sequence[object]) -> None:
@@ -211,7 +242,7 @@ def main() -> None:
     else:
         send(link.Opened(found.name, found.rate, found.channels, found.block_s, portaudio.BY_ENTRY))
         if devices.means_monitor(asked["device"]):
-            looking = (send, devices.default_monitor, lambda: time.sleep(_LOOK_S))
+            looking = (send, devices.default_monitor, Changes(devices.subscribe).wait)
             threading.Thread(target=follow, args=looking, daemon=True).start()
         pump(found, send)
     os._exit(0)  # without PortAudio's own ending, which may hang

@@ -20,8 +20,13 @@ MONITOR = "monitor"
 _TIMEOUT_S = 3.0
 
 
+def _english() -> dict[str, str]:
+    """An environment in which ``pactl`` speaks English, whatever the desktop's language."""
+    return {**os.environ, "LC_ALL": "C.UTF-8", "LANGUAGE": ""}
+
+
 def _pactl(*words: str) -> str:
-    """What ``pactl`` prints, in English whatever the desktop's language.
+    """What ``pactl`` prints, in English.
 
     Nothing where it is absent, fails, or its server does not answer.
     """
@@ -34,7 +39,7 @@ def _pactl(*words: str) -> str:
             capture_output=True,
             encoding="utf-8",
             errors="replace",
-            env={**os.environ, "LC_ALL": "C.UTF-8", "LANGUAGE": ""},
+            env=_english(),
             timeout=_TIMEOUT_S,
             check=False,
             stdin=subprocess.DEVNULL,
@@ -88,6 +93,31 @@ def default_monitor() -> str | None:
 def default_source() -> str | None:
     """The source that the sound server's own default device records, if a server says which."""
     return os.environ.get("PULSE_SOURCE") or _told("Default Source")
+
+
+def subscribe() -> subprocess.Popen[bytes] | None:
+    """A ``pactl`` that writes a line whenever something of the sound server has changed.
+
+    ``None`` where it is absent.
+    """
+    program = shutil.which("pactl")
+    if program is None:
+        return None
+    try:
+        return subprocess.Popen(
+            [program, "subscribe"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            env=_english(),
+        )
+    except OSError:
+        return None
+
+
+#: Of a line of ``pactl subscribe`` where the default output may be another from now on.
+SERVER_CHANGED = b"on server"
 
 
 def _told(label: str) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import struct
 import subprocess
 import time
@@ -182,6 +183,13 @@ class Process:
         """Tell the process."""
         self._say(f"{every} {turn}")
 
+    def _kill(self) -> None:
+        """Kill the process, and with it the programs that it has started, where groups are."""
+        if hasattr(os, "killpg") and self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
+
     def _say(self, line: str) -> None:
         """Write a line to the process; one that has ended needs not know."""
         with contextlib.suppress(OSError):
@@ -189,7 +197,7 @@ class Process:
 
     def cut(self) -> None:
         """Kill the process. Safe in a signal's handler: it waits a moment, and for no lock."""
-        self._process.kill()
+        self._kill()
         for _ in range(50):
             if self._process.poll() is not None:
                 break
@@ -197,7 +205,7 @@ class Process:
 
     def end(self) -> None:
         """Kill the process, wait until it is gone, close the pipes. May be called again."""
-        self._process.kill()
+        self._kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:

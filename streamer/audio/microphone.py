@@ -114,6 +114,8 @@ class MicrophoneSource:
         self._wishes: dict[str, object] = {"channels": list(channels)} if channels else {}
         if steps is not None:
             self._wishes["block_s"] = steps.block_s
+        self._received = 0  # blocks from this line, ...
+        self._gathering = (1, 0)  # ... and how they are gathered, as it was told
         self._line, opened = self._open({"device": device, "rate": rate})
         #: The device that is open now: another than at first where none was named.
         self._name = opened.name
@@ -272,7 +274,7 @@ class MicrophoneSource:
     def _is_awaited(self, samples: int) -> bool:
         """Whether with the newest block, of ``samples``, a frame is made that is waited for.
 
-        The blocks up to the next such one are to come together; losses move them.
+        The blocks up to the next such one are to come together; losses move it.
         """
         if self._every == 1:
             return True
@@ -280,6 +282,8 @@ class MicrophoneSource:
         if past // self._step == (past - samples) // self._step:
             return False
         gathering = (self._every, self._received % self._every)
+        if self._last is not None and self._last - self._position < self._step:
+            gathering = (1, 0)  # the end is waited for, too
         if gathering != self._gathering:
             self._gathering = gathering
             self._line.gather(*gathering)
@@ -339,8 +343,7 @@ class MicrophoneSource:
             while True:
                 message = line.receive()
                 if isinstance(message, link.Opened):
-                    self._received = 0  # blocks, from this line
-                    self._gathering = (1, 0)  # as it was told
+                    self._received, self._gathering = 0, (1, 0)
                     return line, message
                 if isinstance(message, link.Failed):
                     raise DeviceError(message.message)

@@ -167,7 +167,8 @@ def sections(model: Model, name: str, seconds: float, starts: int) -> list[Secti
 
     Without ``seconds`` nothing is measured, as where no sound server can be had.
     """
-    names, lack = (FLOOR, LINES, DASHBOARD, PAGE), missing() or ""
+    names: Sequence[str] = (FLOOR, LINES, DASHBOARD, PAGE)
+    lack = missing() or ""
     if not seconds:
         lack = "not in a quick run"
     rows: dict[str, list[Row]] = {title: [] for title in (COST, WAKES, BUSIEST)}

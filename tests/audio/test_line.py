@@ -17,8 +17,8 @@ import pytest
 from fake_portaudio import TONE
 
 import streamer
-from streamer.audio import link, portaudio
-from streamer.audio.capture import follow, open_input
+from streamer.audio import devices, link, portaudio
+from streamer.audio.capture import Changes, follow, open_input
 from streamer.audio.devices import Input
 from streamer.audio.link import Process, list_inputs
 from streamer.audio.microphone import MicrophoneSource
@@ -224,6 +224,32 @@ def test_the_default_output_is_followed() -> None:
     with pytest.raises(OverError):
         follow(told.append, ask, lambda: None)
     assert told == [link.Moved("b.monitor"), link.Moved("a.monitor")]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script of Unix")
+def test_a_change_of_the_server_ends_the_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Streams that come and go are nobody's concern; where the server is gone, a pause follows."""
+    program = tmp_path / "pactl"
+    told = ["Event 'new' on sink-input #3", "Event 'change' on server #-1"]
+    program.write_text(
+        f'#!/bin/sh\necho $1 >> {tmp_path}/asked\nprintf "{told[0]}\\n"\n'
+        f'sleep 0.1\nprintf "{told[1]}\\n"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    changes = Changes(devices.subscribe)
+    changes.wait()
+    assert pauses == [], "it was told before the program ended"
+    changes.wait()
+    assert len(pauses) == 1
+    assert (tmp_path / "asked").read_text() == "subscribe\n"
+    monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
+    changes.wait()
+    assert len(pauses) == 2
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a script of Unix")

@@ -771,7 +771,8 @@ def test_what_nobody_waits_for_comes_together() -> None:
     # Two blocks before the loss, itself, one behind it; then by four again; the rest at the end.
     assert lengths == [6_144, 6_144, 3_072, 1_536, 1_536, *[6_144] * 4, RATE - 43_008]
     assert isinstance(pieces[3], Lost)
-    assert world.lines[0].gathering == [(4, 0), (4, 3)]
+    # The rest is less than four blocks: its end is waited for.
+    assert world.lines[0].gathering == [(4, 0), (4, 3), (1, 0)]
     heard = np.concatenate([piece for piece in pieces if isinstance(piece, np.ndarray)])
     np.testing.assert_array_equal(heard[: 10 * 1_536 : 1_536], 0.5 + np.arange(10))
     assert source.capture_time(6_144) == pytest.approx(500.128)
