@@ -40,8 +40,8 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(entries)}
 
 
-#: Bytes that a pipe takes and that are read at once: more than what is gathered at any rate.
-_AT_ONCE = 1 << 18
+#: Bytes that a pipe takes and that are read at once: half a second at most rates.
+_AT_ONCE = 1 << 17
 
 
 def start_capture() -> subprocess.Popen[bytes]:
