@@ -192,7 +192,7 @@ class Process:
 
     def _say(self, line: str) -> None:
         """Write a line to the process; one that has ended needs not know."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):  # its pipe may be closed, at either end
             os.write(cast(BinaryIO, self._process.stdin).fileno(), f"{line}\n".encode())
 
     def cut(self) -> None:

@@ -33,6 +33,8 @@ _LONGEST_BLOCK_S, _LONGEST_GATHERING_S = 0.1, 0.5
 #: PulseAudio's blocks with ours (ten seconds were seen), and short against the drift of two clocks
 #: (2 ms at 100 ppm).
 _REMEMBERED_S = 20.0
+#: So much sound behind a loss tells that it is over.
+_AFTER_LOSS_S = 0.03
 #: What comes with a frame's last sample may come this much later than reckoned.
 _SLACK_S = 0.001
 
@@ -181,6 +183,7 @@ class MicrophoneSource:
 
     def _pieces(self) -> Iterator[Piece]:
         gathered: list[Samples] = []
+        prompt = 0  # samples that are handed out at once
         for piece in self._stream():
             if isinstance(piece, Remark):
                 yield from _together(gathered)
@@ -194,13 +197,15 @@ class MicrophoneSource:
                 if over < count:
                     gathered.append(piece.samples[: count - over])
                     warning = self._check_zeros(piece)
-                    if warning is not None or self._is_awaited(count):
+                    if self._is_awaited(count) or warning is not None or prompt > 0:
                         yield from _together(gathered)
+                    prompt -= count
                     if warning is not None:
                         yield warning
             else:
                 self._zeros = 0
                 yield from _together(gathered)
+                prompt = round(_AFTER_LOSS_S * self.info.sample_rate)
             if isinstance(piece, Lost) and over < count:
                 yield Lost(count - over, piece.cause, piece.estimated)
             if self._position == self._last:

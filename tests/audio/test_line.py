@@ -156,6 +156,7 @@ def test_ctrl_c_in_the_terminal_does_not_reach_it(module: Path) -> None:
         pass
     line.end()
     line.end()
+    line.gather(5, 0)  # what was held is released when the line has ended
     assert not alive(line.pid)
 
 
