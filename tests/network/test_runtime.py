@@ -210,6 +210,21 @@ def test_a_long_sequence_is_one_for_pytorch_too() -> None:
     np.testing.assert_allclose(final.integral, after.integral, atol=1e-4)
 
 
+def test_nothing_is_dropped_unless_it_is_asked_for(small_model: Model) -> None:
+    """A network made without a share to drop gives in training what it gives in use."""
+    torch = pytest.importorskip("torch", reason="PyTorch is the reference; extra 'train'")
+    from streamer.network.hybrid import HybridNetwork
+
+    config = small_model.config
+    network = HybridNetwork(config.network, config.normalisation)
+    frames = torch.from_numpy(random_frames(19))
+    with torch.no_grad():
+        used, _ = network.eval()(frames, network.initial())
+        trained, _ = network.train()(frames, network.initial())
+    assert used.std() > 1e-3
+    torch.testing.assert_close(trained, used, atol=1e-5, rtol=0)
+
+
 def test_states_side_by_side_are_parted_and_joined(small_model: Model) -> None:
     """The inverse of each other; one alone is itself, and none shares memory with the batch."""
     state = random_state(small_model, 18, batch=3)
