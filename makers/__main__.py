@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from makers.card import draw_reliability, write_accuracy, write_card
+from makers.own import own_clips
 from makers.robustness import robustness, streams
 from makers.sounds import write_sounds
 from makers.variants import ABLATION_FOLD, ABLATION_SEEDS, ablation, read_ablations
 from streamer.cli.learning import learning, progress_bars, read, songs_of
 from streamer.errors import StreamerError, writing
-from streamer.training.crossval import LEFT_OUT, OUT_OF_FOLD, write_metrics
+from streamer.training.crossval import LEFT_OUT, OUT_OF_FOLD, read_metrics, write_metrics
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from streamer.training.dataset import Clip
+    from streamer.training.material import Song
     from streamer.training.recipe import Recipe
 
 
@@ -39,6 +41,14 @@ def cli() -> None:
     help="Measure volumes, rooms, noises and streams.",
 )
 @click.option(
+    "--own",
+    "listeners",
+    multiple=True,
+    metavar="NAME",
+    help="Measure `streamer train --from` with clips of this dataset as a listener's own, from the "
+    "networks that `streamer crossval --left-out` trained without it.",
+)
+@click.option(
     "--ablations",
     "variants",
     type=click.Path(path_type=Path),
@@ -51,15 +61,19 @@ def measure(
     out: Path,
     cache: Path | None,
     robust: bool,
+    listeners: tuple[str, ...],
     variants: Path | None,
 ) -> None:
     """Add parts to OUT/metrics.json, from the networks that `streamer crossval` left in OUT."""
     chosen = read(recipe, changes)
     cache = cache or out / "cache"
     with progress_bars() as progress:
-        clips = [song.clip for song in songs_of(datasets, chosen, out, cache, progress)]
+        songs = songs_of(datasets, chosen, out, cache, progress)
+        clips = [song.clip for song in songs]
         if robust:
             _robust(chosen, clips, out, progress)
+        for name in listeners:
+            _own(chosen, [s for s in songs if s.clip.dataset == name], name, out, progress)
         if variants is not None:
             _ablations(recipe, changes, variants, clips, cache, out, progress)
 
@@ -77,7 +91,8 @@ def measure(
     "documents",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Write the accuracy passages of this document, too: README.md, docs/accuracy.md.",
+    help="Write the passages of figures of this document, too: README.md, docs/accuracy.md, "
+    "docs/training.md.",
 )
 def card(directory: Path, recipe: str, figures: Path | None, documents: tuple[Path, ...]) -> None:
     """Write the card of the model in DIRECTORY from its metrics, and draw its reliability."""
@@ -110,6 +125,16 @@ def _robust(recipe: Recipe, clips: Sequence[Clip], out: Path, progress: Progress
         task = progress.add_task(name.replace("_", " "), total=None)
         write_metrics(out / "metrics.json", name, measure())
         progress.update(task, total=1, completed=1)
+
+
+def _own(recipe: Recipe, songs: Sequence[Song], name: str, out: Path, progress: Progress) -> None:
+    """One dataset's own part of the metrics, written anew after each draw of clips."""
+    task = progress.add_task(f"own {name}", total=None)
+    found = read_metrics(out / "metrics.json").get("own", {})
+    for size, judged in own_clips(songs, out, recipe.seed):
+        found.setdefault(name, {})[str(size)] = judged
+        write_metrics(out / "metrics.json", "own", found)
+    progress.update(task, total=1, completed=1)
 
 
 def _ablations(

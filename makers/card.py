@@ -244,6 +244,22 @@ def accuracy(directory: Path) -> str:
     )
 
 
+def own(directory: Path) -> str:
+    """The manual's table of what a listener's own songs buy."""
+    measured = _metrics(directory).get("own")
+    if not measured:
+        return _NOT_MEASURED
+    rows = []
+    for corpus, sizes in measured.items():
+        for size, judges in sizes.items():
+            for name, entry in judges.items():
+                cells = [number(entry[axis]["r"]) for axis in AXES]
+                cells.append(number(entry.get("quadrant", {}).get("right")))
+                rows.append([f"{_TITLES.get(corpus, corpus)}, {size} clips", name, *cells])
+    header = ["", "judge", *(f"{axis} r" for axis in AXES), "right quadrant"]
+    return markdown_table(header, rows)
+
+
 def _metrics(directory: Path) -> Figures:
     return dict(json.loads((directory / "metrics.json").read_text(encoding="utf-8")))
 
@@ -320,6 +336,6 @@ def _facts(directory: Path) -> str:
 def write_accuracy(document: Path, directory: Path) -> None:
     """Write what ``document`` holds of the accuracy passages anew, from a model's metrics."""
     text = document.read_text(encoding="utf-8")
-    told = {"accuracy": accuracy, "headline": headline}
+    told = {"accuracy": accuracy, "headline": headline, "own": own}
     passages = {name: told[name](directory) for name in names(text) if name in told}
     document.write_text(replaced(text, passages), encoding="utf-8")

@@ -390,11 +390,16 @@ def test_the_tutorial_runs_as_it_stands(tmp_path: Path) -> None:
 
 @pytest.mark.docs
 def test_the_worked_example_of_training_runs_as_it_stands(tmp_path: Path) -> None:
-    """Songs are made, judged fold by fold and learnt from, and the model tracks the clip."""
-    begins = ("python3 examples/own_annotations.py", "streamer train my-data --set")
+    """Songs are made, a model is moved towards them and tracks the clip; then from nothing."""
+    begins = ("python3 examples/own_annotations.py", "streamer crossval my-data --set")
     printed = in_a_shell("docs/training.md", begins, tmp_path)
-    assert [len(lines) > 10 for lines in printed] == [True, True]
     assert "24 songs in my-data" in printed[0]
+    assert [line.split("|")[1].strip() for line in printed[0][-3:]] == [
+        "as it is",
+        "from nothing",
+        "from the model",
+    ]
+    assert len(printed[1]) > 10
     metrics = json.loads((tmp_path / "figures" / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["five_fold"]["songs"] == 24
     lines = [json.loads(line) for line in (tmp_path / "mine.jsonl").read_text().splitlines()]

@@ -111,7 +111,12 @@ def test_the_hub_reads_a_cards_head(directory: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "passage"), [("README.md", "headline"), ("docs/accuracy.md", "accuracy")]
+    ("document", "passage"),
+    [
+        ("README.md", "headline"),
+        ("docs/accuracy.md", "accuracy"),
+        ("docs/training.md", "own"),
+    ],
 )
 def test_documents_say_what_the_default_model_does(document: str, passage: str) -> None:
     """Writing the accuracy passages of README and manual again changes nothing."""

@@ -66,20 +66,25 @@ def learning(command: Command) -> Command:
 
 def read(recipe: str, changes: Sequence[str], beside: Mapping[str, Any] | None = None) -> Recipe:
     """The recipe with the changes of ``--set``, and those of ``beside`` by dotted name."""
-    import tomllib
-
     from streamer.training.recipe import read_recipe
 
-    changed: dict[str, Any] = {}
+    return read_recipe(recipe, changed(changes) | dict(beside or {}))
+
+
+def changed(changes: Sequence[str]) -> dict[str, Any]:
+    """The values of ``--set`` by their dotted names."""
+    import tomllib
+
+    values: dict[str, Any] = {}
     for change in changes:
         name, equals, value = change.partition("=")
         try:
-            changed[name.strip()] = tomllib.loads(f"value = {value}")["value"]
+            values[name.strip()] = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:
             equals = ""
         if not equals:
             raise click.UsageError(f"--set {change}: give NAME=VALUE, the value as TOML has it")
-    return read_recipe(recipe, changed | dict(beside or {}))
+    return values
 
 
 def songs_of(

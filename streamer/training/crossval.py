@@ -168,14 +168,19 @@ def split(songs: Sequence[Song]) -> Iterator[tuple[int, list[Song], list[Song]]]
 
 def write_metrics(path: Path, part: str, figures: Figures) -> dict[str, Any]:
     """Set one part of a ``metrics.json`` and leave the others; the whole record is returned."""
-    record = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    record = read_metrics(path)
     record["schema"] = 1
     record[part] = rounded(figures)
     partial = path.with_name(path.name + ".partial")
     text = json.dumps(record, indent=1, allow_nan=False)
     partial.write_text(text + "\n", encoding="utf-8")
     partial.replace(path)
-    return dict(record)
+    return record
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """The parts of a ``metrics.json``; none where there is no such file."""
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
 def rounded(value: Any) -> Any:

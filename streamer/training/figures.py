@@ -89,6 +89,47 @@ def _left_out(rows: Sequence[Row]) -> Figures:
     return figures
 
 
+def own(rows: Sequence[Row]) -> Figures:
+    """What each judge of a listener's songs reaches (``streamer.training.own``), by its name.
+
+    ``r`` with one label a song, as in ``left_out``; ``ccc`` with all labels in time, if these are
+    such; of clips judged by quadrant, the share named rightly. Each seed is another draw of songs.
+    """
+    seeds = sorted({row.seed for row in rows})
+    return {
+        name: summarised(
+            [_own([r for r in rows if (r.predictor, r.seed) == (name, seed)]) for seed in seeds]
+        )
+        for name in dict.fromkeys(row.predictor for row in rows)
+    }
+
+
+def _own(rows: Sequence[Row]) -> Figures:
+    figures = song_figures(rows)
+    if rows[0].t >= 0:
+        pooled = agreement(rows)["pooled"]
+        for axis in AXES:
+            figures[axis]["ccc"] = pooled[axis]["ccc"]
+    if rows[0].side_valence >= 0:
+        figures["quadrant"] = {"right": quadrant_figures(rows)["quadrant"]}
+    return figures
+
+
+def own_table(figures: Figures) -> str:
+    """The judges of a listener's songs, one a line."""
+    rows = [
+        [
+            name,
+            *(number(entry[axis]["r"]) for axis in AXES),
+            *(number(entry[axis].get("ccc")) for axis in AXES),
+            number(entry.get("quadrant", {}).get("right")),
+        ]
+        for name, entry in figures.items()
+    ]
+    header = [*(f"{axis} r" for axis in AXES), *(f"{axis} CCC" for axis in AXES)]
+    return markdown_table(["", *header, "right quadrant"], rows)
+
+
 def song_figures(rows: Sequence[Row]) -> Figures:
     """Songs, and by axis r of one estimate a song with one label a song."""
     songs = [_scored(song) or song for song in by_song(rows)]

@@ -21,17 +21,19 @@ from streamer.features.chroma import HarmonyState
 from streamer.features.gain import VolumeState
 from streamer.network.config import NetworkConfig, Normalisation
 from streamer.network.hybrid import TorchState
+from streamer.network.model import Model
 from streamer.training.batches import Batch, Batches
 from streamer.training.labels import Scale
 from streamer.training.learner import Learner, loss
 from streamer.training.material import Rows, RowsState, Song
-from streamer.training.recipe import Recipe
+from streamer.training.recipe import FitConfig, Recipe, StartConfig
 from streamer.training.teachers import Teachings
 
 
-def run_name(recipe: Recipe, songs: Sequence[Song], seed: int) -> str:
+def run_name(recipe: Recipe, songs: Sequence[Song], seed: int, start: Model | None = None) -> str:
     """What tells a run from every other: a digest of all that goes into it."""
-    digest = hashlib.sha256(repr((recipe, seed)).encode())
+    begun = None if start is None else start.config.weights_sha256
+    digest = hashlib.sha256(repr((recipe, seed, begun)).encode())
     for song in songs:
         clip = song.clip
         whole = (clip.sides, clip.tags, clip.felt, clip.kind)
@@ -78,6 +80,10 @@ class Fitted:
     weights: dict[str, NDArray[np.float32]]
 
 
+#: Told, after each epoch, what training would give if it ended there.
+Watch = Callable[[Fitted], None]
+
+
 def fit(
     recipe: Recipe,
     songs: Sequence[Song],
@@ -85,33 +91,38 @@ def fit(
     seed: int,
     scales: Mapping[str, Scale],
     teachings: Teachings,
+    start: Model | None = None,
+    epochs: int | None = None,
     checkpoint: Path | None = None,
     report: Report | None = None,
+    watch: Watch | None = None,
 ) -> Fitted:
     """Train on ``songs`` and return the averaged weights.
 
     ``scales`` bring each corpus's labels to the common plane; ``teachings`` is what there is to
-    learn beside them.
+    learn beside them. With a model to ``start`` from, of the recipe's shapes, its weights and its
+    normalisation are gone on with as ``recipe.start`` says. ``epochs``: stop after so many of the
+    recipe's.
     With a ``checkpoint`` file the state is kept after each epoch, and a run that finds one goes on
     from there to the same weights as without the interruption. Raises ``DatasetError`` where the
     checkpoint is damaged or of a run with another recipe, seed or other songs, and where the loss
     grows beyond all numbers.
     """
-    run = _Run(recipe, songs, seed, scales, teachings)
+    run = _Run(recipe, songs, seed, scales, teachings, start)
     if checkpoint is not None and checkpoint.is_file():
         run.restore(read_checkpoint(checkpoint, run.name))
-    while run.done < run.epochs:
+    last = run.epochs if epochs is None else min(epochs, run.epochs)
+    while run.done < last:
         mean_loss = run.epoch()
         if not math.isfinite(mean_loss):
             raise DatasetError(f"loss {mean_loss} in epoch {run.done}: lower fit.learning_rate")
         if checkpoint is not None:
             write_checkpoint(checkpoint, run.keep())
         if report is not None:
-            report(run.done, run.epochs, mean_loss)
-    run.average.blend(recipe.fit.ratings_share)
-    learnt = run.average.network
-    weights = {name: tensor.numpy().copy() for name, tensor in learnt.state_dict().items()}
-    return Fitted(learnt.config, run.normalisation, weights)
+            report(run.done, last, mean_loss)
+        if watch is not None:
+            watch(run.fitted())
+    return run.fitted()
 
 
 class _Run:
@@ -124,17 +135,21 @@ class _Run:
         seed: int,
         scales: Mapping[str, Scale],
         teachings: Teachings,
+        start: Model | None,
     ) -> None:
         config = recipe.fit
         torch.manual_seed(seed)
-        self.name = run_name(recipe, songs, seed)
+        self.name = run_name(recipe, songs, seed, start)
         self.config = config
         self.epochs = config.epochs
         self.done = 0
         self._random = np.random.default_rng(seed)
         self._rows = Rows(recipe)
         self._batches = Batches(songs, recipe, scales, teachings)
-        self.normalisation = self._rows.normalisation(songs)
+        if start is None:
+            self.normalisation = self._rows.normalisation(songs)
+        else:
+            self.normalisation = start.config.normalisation
         hops_a_second = recipe.features.sample_rate / recipe.features.hop
         self.learner = Learner(
             recipe.network,
@@ -143,24 +158,24 @@ class _Run:
             config.memory_s * hops_a_second,
             self._batches.heads(recipe.loss),
         )
+        if start is not None:
+            self.learner.begin_from(start)
+        pulls = (0.0, 0.0)
+        if recipe.start is not None:
+            pulls = (recipe.start.heads_pull / len(songs), recipe.start.shared_pull / len(songs))
+        self._pulled = [
+            (weight, weight.detach().clone(), pull)
+            for part, pull in zip(self.learner.parts(), pulls, strict=True)
+            for weight in part
+            if pull
+        ]
         self.average = copy.deepcopy(self.learner)
         self._loss = recipe.loss
-        parameters = list(self.learner.parameters())
-        self._optimiser = torch.optim.AdamW(
-            [
-                # Weight decay is for matrices: biases stay free.
-                {
-                    "params": [p for p in parameters if p.ndim > 1],
-                    "weight_decay": config.weight_decay,
-                },
-                {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-            ],
-            lr=config.learning_rate,
-            betas=(0.9, 0.99),
-        )
+        groups = _groups(self.learner, config, None if start is None else recipe.start)
+        self._optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99))
         self._schedule = torch.optim.lr_scheduler.OneCycleLR(
             self._optimiser,
-            config.learning_rate,
+            [group["lr"] for group in groups],
             total_steps=self.epochs * config.steps + 1,
             pct_start=0.15,
             div_factor=10,
@@ -228,6 +243,8 @@ class _Run:
         words, after = self.learner(torch.from_numpy(rows), state)
         self._carried = [part.detach() for part in after], ended
         total = loss(self._loss, words, batch)
+        for weight, origin, pull in self._pulled:
+            total = total + pull * (weight - origin).square().sum()
         self._optimiser.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.learner.parameters(), 1.0)
@@ -241,6 +258,13 @@ class _Run:
             for mean, current in pairs:
                 mean.lerp_(current, 1 - decay)
         return float(total.detach())
+
+    def fitted(self) -> Fitted:
+        """What training would give if it ended here."""
+        learnt = copy.deepcopy(self.average)
+        learnt.blend(self.config.ratings_share)
+        weights = {name: tensor.numpy() for name, tensor in learnt.network.state_dict().items()}
+        return Fitted(learnt.network.config, self.normalisation, weights)
 
     def _begin(self, size: int) -> tuple[TorchState, list[RowsState]]:
         """The states that a batch begins in: fresh ones, and ends of other songs."""
@@ -256,3 +280,32 @@ class _Run:
         for index in np.flatnonzero(goes_on):
             begun[index] = ended[order[index]]
         return (hidden, cell, newest, integral), begun
+
+
+def _groups(learner: Learner, config: FitConfig, start: StartConfig | None) -> list[dict[str, Any]]:
+    """The weights with the size of their steps, as the optimiser takes them.
+
+    From a model's weights the heads go ahead and the shared part follows in small steps; instead
+    of to zero, all that was there before is drawn to where it began.
+    """
+    parameters = list(learner.parameters())
+    if start is None:
+        return [
+            # Weight decay is for matrices: biases stay free.
+            {
+                "params": [p for p in parameters if p.ndim > 1],
+                "lr": config.learning_rate,
+                "weight_decay": config.weight_decay,
+            },
+            {
+                "params": [p for p in parameters if p.ndim <= 1],
+                "lr": config.learning_rate,
+                "weight_decay": 0.0,
+            },
+        ]
+    head, shared = learner.parts()
+    rate = config.learning_rate
+    return [
+        {"params": [*learner.heads.parameters(), *head], "lr": rate, "weight_decay": 0.0},
+        {"params": shared, "lr": rate * start.shared_share, "weight_decay": 0.0},
+    ]

@@ -64,6 +64,21 @@ class Scale:
         r = float(np.clip((valence * arousal).mean(), -0.9, 0.9))
         return cls((mean[0], mean[1]), (sd[0], sd[1]), r, wanted, songs[0].clip.dynamic)
 
+    @classmethod
+    def own(cls, songs: Sequence[Song]) -> Scale:
+        """That of one corpus, for a model that is to answer as its listeners did.
+
+        Valence keeps its relation to arousal, ratings stay as they are, and sides of quadrants keep
+        their border; shares of felt emotions, which have none, are centred.
+        """
+        if songs[0].clip.dynamic:
+            valence, arousal = LABEL_SD.tolist()
+            return cls((0.0, 0.0), (valence, arousal), 0.0, 0.0, rated=True)
+        labels = np.array([label_of(song.clip) for song in songs])
+        middle = labels.mean(axis=0) * (songs[0].clip.sides is None)
+        sd = np.sqrt(np.square(labels - middle).mean(axis=0)) + _SMALL
+        return cls((middle[0], middle[1]), (sd[0], sd[1]), 0.0, 0.0, rated=False)
+
     def on_plane(self, labels: Doubles) -> Doubles:
         """Labels (n, 2) of the corpus on the common plane."""
         valence, arousal = ((labels - np.array(self.mean)) / np.array(self.sd)).T

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from streamer.network.config import NetworkConfig, Normalisation
-from streamer.network.hybrid import HybridNetwork, TorchState
+from streamer.network.hybrid import HybridNetwork, TorchState, loaded
+from streamer.network.model import Model
 from streamer.network.runtime import LOG_SD_RANGE
 from streamer.training.batches import Batch
 from streamer.training.labels import LABEL_SD
@@ -63,6 +64,16 @@ class Learner(nn.Module):
         if self.network.music is not None:
             words["music"] = self.network.sense(newest)
         return words, after
+
+    def begin_from(self, model: Model) -> None:
+        """Take the network's weights from a model of the same shapes; the other heads stay."""
+        self.network.load_state_dict(loaded(model).state_dict())
+
+    def parts(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+        """The weights of the head for the estimate, and those of the network before it."""
+        head = list(self.network.head.parameters())
+        own = {id(weight) for weight in head}
+        return head, [weight for weight in self.network.parameters() if id(weight) not in own]
 
     def blend(self, share: Sequence[float]) -> None:
         """Make ``share`` of valence and arousal the word of the ratings' head, if it is there.

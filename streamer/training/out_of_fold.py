@@ -161,6 +161,11 @@ MUSIC_FROM_S = 2.0
 def clip_rows(model: Model, clip: Clip, seed: int, fold: int) -> list[Row]:
     """What the model says of a clip, heard by a fresh tracker: a row a label, or one a clip."""
     heard = listen_to(model, samples_of(clip.path, model.config.features.sample_rate))
+    return rows_of("network", heard, clip, seed, fold)
+
+
+def rows_of(predictor: str, heard: Listened, clip: Clip, seed: int, fold: int) -> list[Row]:
+    """What was heard of a clip: a row a label, or one a clip."""
     asked = heard.times > MUSIC_FROM_S
     withheld = 1 - float(heard.judged[asked].mean()) if asked.any() else 0.0
     if not clip.dynamic:
@@ -168,7 +173,7 @@ def clip_rows(model: Model, clip: Clip, seed: int, fold: int) -> list[Row]:
     else:
         said = list(zip(clip.times.tolist(), heard.at(clip.times), clip.labels, strict=True))
     return [
-        _row("network", seed, fold, clip, t, output, label, withheld) for t, output, label in said
+        _row(predictor, seed, fold, clip, t, output, label, withheld) for t, output, label in said
     ]
 
 

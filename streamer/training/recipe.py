@@ -96,8 +96,26 @@ class FitConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class StartConfig:
+    """How training goes on from a model's weights (``streamer.training.own``).
+
+    ``shared_share``: how large the steps of all but the heads are beside ``learning_rate``.
+    ``heads_pull`` and ``shared_pull``: weight in the loss of the squared distance to the weights
+    that it began with (L2-SP: Li, Grandvalet and Davoine 2018), divided by the number of songs: the
+    more there are, the less what was known before counts.
+    """
+
+    shared_share: float
+    heads_pull: float
+    shared_pull: float
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
-    """All of it. ``seed`` is the default one; ``music``: when the gate opens, if there is one."""
+    """All of it. ``seed`` is the default one; ``music``: when the gate opens, if there is one.
+
+    ``start``: how to go on from a model; None for a recipe that begins with nothing.
+    """
 
     features: FeatureConfig
     volume: VolumeConfig
@@ -108,6 +126,7 @@ class Recipe:
     music: MusicConfig | None = None
     seed: int = 0
     acoustics: AcousticsConfig = field(default_factory=AcousticsConfig)
+    start: StartConfig | None = None
 
 
 def read_recipe(recipe: str | Path, changes: dict[str, Any] | None = None) -> Recipe:
