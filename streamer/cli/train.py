@@ -51,7 +51,8 @@ def command(
     docs/training.md says how to lay out your own. OUT becomes a model directory for --model.
 
     With --from a model's weights move a little towards the labels of few songs, and a table says
-    what that buys on songs held out.
+    what that buys on songs held out. Sounds that are no music are then only heard behind the songs:
+    the gate stays the model's.
 
     Example: streamer train data/deam data/4q --out my-model
 
