@@ -65,6 +65,7 @@ def test_it_is_the_mean_of_the_newest_hops(
     found: list[list[float]] = [[] for _ in streams]
     for part in (firsts, seconds):
         told, states = loudness.measure_streams(np.concatenate(part), [*map(len, part)], states)
+        assert told.shape == (sum(map(len, part)),)
         begin = 0
         for k, frames in enumerate(part):
             found[k] += told[begin : begin + len(frames)].tolist()
