@@ -26,9 +26,9 @@ from streamer.errors import AudioError, DeviceError
 _STALE_S, _FIRST_S = 1.0, 5.0
 _RETRY_S: Final = (0.5, 1.0, 2.0, 4.0, 5.0)
 _ZEROS_S = 5.0
-#: Longer blocks would make the level meter jerk; and what is gathered for longer would be missing
-#: where somebody stops.
-_LONGEST_BLOCK_S, _LONGEST_GATHERING_S = 0.1, 0.5
+#: A sound server hands over a block when the next of its own is there, up to a block later: longer
+#: ones would be felt. What is gathered for longer would be missing where somebody stops.
+_LONGEST_BLOCK_S, _LONGEST_GATHERING_S = 0.05, 0.5
 #: So long are blocks remembered for their capture times: long against jitter and the beat of
 #: PulseAudio's blocks with ours (ten seconds were seen), and short against the drift of two clocks
 #: (2 ms at 100 ppm).
@@ -55,19 +55,21 @@ class Steps(NamedTuple):
 
     @property
     def block_s(self) -> float:
-        """Seconds of a block: as many hops as make about 20 ms, or a part of one up to 0.1 s."""
+        """Seconds of a block: as many hops as make about 20 ms, or a part of one up to 50 ms."""
         hop_s = self.hop / self.rate
         return hop_s * max(1, round(BLOCK_S / hop_s)) / math.ceil(hop_s / _LONGEST_BLOCK_S - 1e-9)
 
     @property
     def gathered(self) -> int:
         """Blocks that may come together, since nobody waits for those before the last."""
-        blocks = self.interval_s / self.block_s
-        whole = round(blocks)
-        if not whole or abs(blocks - whole) > 1e-6:
-            return 1
-        most = int(_LONGEST_GATHERING_S / self.block_s + 1e-9)
-        return max((k for k in range(1, most + 1) if whole % k == 0), default=1)
+        step_s = max(self.hop / self.rate, self.block_s)
+        steps = self.interval_s / step_s
+        whole = round(steps)
+        if not whole or abs(steps - whole) > 1e-6:  # each step is waited for
+            whole = 1
+        most = max(1, int(_LONGEST_GATHERING_S / step_s + 1e-9))
+        together = max(k for k in range(1, most + 1) if whole % k == 0)
+        return together * round(step_s / self.block_s)
 
     def ready(self, rate: int) -> int:
         """Samples of a device at ``rate`` Hz after a multiple of the hop until its frame is made.

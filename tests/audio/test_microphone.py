@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from streamer import EmotionTracker, Event, Gap, Model, Session
@@ -708,16 +708,17 @@ class Counted:
 
 @given(
     rate=st.sampled_from((8_000, 16_000, 22_050, 44_100, 48_000, 96_000)),
-    hop=st.integers(320, 3_200),
+    hop=st.integers(2, 20).map(lambda tens: 160 * tens),
     overlap=st.integers(0, 3_200),
 )
 @settings(max_examples=25, deadline=None)
 def test_blocks_end_where_a_frame_is_made(rate: int, hop: int, overlap: int) -> None:
     """From hops of 20 ms on no frame waits for samples behind those that its making takes."""
     steps = Steps(16_000, hop + overlap, hop)
-    assert 0.01 <= steps.block_s <= 0.1
-    assert steps.gathered == 1, "each frame is waited for"
+    assert 0.01 <= steps.block_s <= 0.05
+    assert steps.gathered * steps.block_s == pytest.approx(hop / 16_000), "each frame is awaited"
     block = round(steps.block_s * rate)
+    assume(block == pytest.approx(steps.block_s * rate))  # otherwise they drift apart
 
     def script(world: World) -> Iterator[link.Message]:
         assert world.requests[-1]["block_s"] == steps.block_s
@@ -737,8 +738,7 @@ def test_blocks_end_where_a_frame_is_made(rate: int, hop: int, overlap: int) -> 
         _, ends, state = framing.cut(piece, state)
         late += [counted.samples / rate - end / 16_000 for end in ends]
     assert len(late) > 5
-    # Blocks are of whole samples: by the sixtieth they may be half of one off for each before.
-    assert max(late) < resampled.delay_s + 0.002 + 60 * 0.5 / rate
+    assert max(late) < resampled.delay_s + 0.002
 
 
 #: Frames of 64 ms every 32, of which each fourth is waited for; the device needs no resampling.
@@ -796,8 +796,8 @@ def test_what_was_gathered_is_heard_before_a_remark() -> None:
 
 
 @pytest.mark.parametrize(
-    ("interval_s", "gathered"), [(0.0, 1), (0.25, 1), (0.4, 4), (0.5, 5), (0.7, 1), (60.0, 5)]
+    ("interval_s", "gathered"), [(0.0, 2), (0.25, 2), (0.4, 8), (0.5, 10), (0.7, 2), (60.0, 10)]
 )
 def test_how_many_blocks_are_gathered(interval_s: float, gathered: int) -> None:
-    """As many as divide the interval and last half a second at most; one where none do."""
+    """As many hops as divide the interval and last half a second at most; one where none do."""
     assert Steps(16_000, 3_200, 1_600, interval_s).gathered == gathered
