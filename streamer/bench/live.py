@@ -324,22 +324,26 @@ def _shown(
 @contextlib.contextmanager
 def _viewer(port: int) -> Iterator[None]:
     """Somebody who has the page open and takes what comes, once it is there."""
-    from websockets.sync.client import ClientConnection, connect
+    from websockets.exceptions import ConnectionClosed
+    from websockets.sync.client import connect
 
-    found: list[ClientConnection] = []
+    def answers() -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return True
+        return False
 
-    def arrived() -> bool:
-        with contextlib.suppress(OSError):
-            found.append(connect(f"ws://127.0.0.1:{port}/lines"))
-        return bool(found)
+    _until(answers, "the page did not answer")
+    with connect(f"ws://127.0.0.1:{port}/lines") as line:
 
-    _until(arrived, "the page did not answer")
-    looking = threading.Thread(target=lambda: [None for _ in found[0]], daemon=True)
-    looking.start()
-    try:
+        def look() -> None:
+            with contextlib.suppress(ConnectionClosed):
+                for _ in line:
+                    pass
+
+        looking = threading.Thread(target=look, daemon=True)
+        looking.start()
         yield
-    finally:
-        found[0].close()
+    looking.join(1.0)
 
 
 def _free_port() -> int:

@@ -16,7 +16,10 @@ from typing import IO, Any
 import numpy as np
 import pytest
 import soundfile
-from live_server import Server, wait_for
+from live_server import Server, demand, wait_for
+
+from streamer import load_model
+from streamer.bench import live as bench
 
 pytestmark = pytest.mark.live
 
@@ -464,3 +467,18 @@ def test_a_translated_desktop(server: Server, model_directory: Path, tmp_path: P
     lines = read_lines(live.stdout)
     assert live.wait(30) == 0
     assert lines[0]["source"]["name"] == "music.monitor"
+
+
+def test_what_a_session_costs_is_measured(model_directory: Path) -> None:
+    """The bench counts each session's computing and wake-ups, its capturing process among them."""
+    demand()
+    model = load_model(str(model_directory))
+    cost, wakes, busiest, picture = bench.sections(model, str(model_directory), 3.0, 1)
+    names = [bench.FLOOR, bench.LINES, bench.DASHBOARD, bench.PAGE]
+    for section in (cost, wakes, busiest):
+        assert [row.name for row in section.rows] == names
+        assert all(row.value for row in section.rows), section
+    # Blocks of a hop of 25 ms come forty times a second; each thread is one of several.
+    assert all((busiest.value(name) or 0) < (wakes.value(name) or 0) for name in names)
+    assert (busiest.value(bench.FLOOR) or 0) > 20
+    assert 0 < (picture.value("until it is drawn") or 0) < 30
