@@ -389,12 +389,34 @@ def _mp3(data: mmap.mmap) -> Contents:
             seconds += frame.samples / frame.rate
             frames += 1
         layout, broken = frame.layout, False
-        at += frame.size
+        more, at = _run(data, at + frame.size, frame)
+        seconds += more * frame.samples / frame.rate
+        frames += more
     # Other recordings may follow without a tag between them: each begins with its own index.
     if len(parts) == 1 and not guessed and frames > told + 1:
         parts.append(len(data))
     length_s = max(0.0, seconds) if frames else None
     return Contents("MP3", len(data), (0, *parts[1:]), length_s, guessed=guessed)
+
+
+def _run(data: mmap.mmap, at: int, like: _Frame) -> tuple[int, int]:
+    """How many frames of the layout of ``like`` follow each other from ``at`` on, and their end.
+
+    Not past the stretch: it is called again. (A day of MP3 has three million frames.)
+    """
+    sizes: dict[bytes, int] = {}
+    begin, count = at, 0
+    while at < begin + _STRETCH:
+        head = data[at : at + 4]
+        size = sizes.get(head)
+        if size is None:
+            frame = _mpeg_frame(head, 0)
+            if frame is None or frame.layout != like.layout:
+                break
+            size = sizes[head] = frame.size
+        at += size
+        count += 1
+    return count, at
 
 
 def _resynced(data: mmap.mmap, at: int) -> int | None:

@@ -2,9 +2,9 @@
 
 FFmpeg's libraries do the work, through PyAV (the extra ``av``) or the program ``ffmpeg``. They have
 a long history of holes, so they run apart: what dies, hangs or grows there costs the file alone.
-The process writes an AU file of 32-bit floats to its standard output; its rate and channels are
-those of the first frame, and what follows in another form is brought to it. It may open nothing but
-the file that it was given: no network, no other file that a playlist names.
+The process writes an AU file of 32-bit floats, in its own order of bytes, to its standard output;
+rate and channels are those of the first frame, and what follows in another form is brought to it.
+It may open nothing but the file that it was given: no network, no other file that a playlist names.
 
 Run as a module it is that process, with PyAV.
 """
@@ -22,15 +22,20 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Final
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 from streamer.errors import AudioError, MissingExtraError
 from streamer.processes import ONE_THREAD, environment
+
+if TYPE_CHECKING:
+    from io import BufferedReader
+
+    # The process does without NumPy, whose import is a third of its start
+    import numpy as np
+    from numpy.typing import NDArray
 
 #: Demuxers that hold one piece of sound. Playlists and descriptions of streams are not among them.
 _FORMATS: Final = (
@@ -43,13 +48,19 @@ _COUNTED: Final = ("mov", "asf", "matroska", "wv", "tta", "ape", "flac", "caf", 
 _PATIENCE_S = 30.0
 #: Bytes of memory that a decoder may have; files of today need a tenth.
 _MEMORY = 2 << 30
-#: AU: its magic, where its data begins and how long that is, 32-bit floats, rate, channels.
-_HEADER = struct.Struct(">4s5I")
+#: AU: its magic, where its data begins and how long that is, 32-bit floats, rate, channels. The
+#: header and the floats have the same order of bytes.
+_HEADER, _MAGIC = "4s5I", {b".snd": "big", b"dns.": "little"}
+_HEADER_BYTES = struct.calcsize(f">{_HEADER}")
+#: Bytes on their way from the process: the more, the less often the two wait for each other.
+_PIPE = 1 << 20
 _FLOATS = 6
 _UNKNOWN = 0xFFFF_FFFF
 #: Less than this may be missing: packets at the edges are cut in more than one way. The header of
 #: ASF (WMA) may count in the seconds that a player is to wait.
 _SLACK_S, _PREROLL_S = 0.1, 1.0
+#: Samples that are written at once: a codec's frame has a quarter of that.
+_TOGETHER = 4_096
 #: Packets that cannot be decoded where it is not known how long they are: seconds of each.
 _PACKET_S = 0.026
 
@@ -79,16 +90,21 @@ class Decoder:
             self._said.close()
             raise
         assert self._process.stdout is not None, "it was asked for"
-        self._pipe = self._process.stdout
-        self._left = b""
+        self._pipe = cast("BufferedReader", self._process.stdout)
+        self._begun: float | None = None  # the read under way
+        self._over = threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
         try:
-            header = self._read(_HEADER.size)
-            if len(header) < _HEADER.size:
+            header = self._read(_HEADER_BYTES)
+            if len(header) < _HEADER_BYTES:
                 raise AudioError(self._why())
-            magic, begin, size, encoding, self.samplerate, self.channels = _HEADER.unpack(header)
-            if (magic, encoding) != (b".snd", _FLOATS) or not self.channels:
+            order = _MAGIC.get(header[:4])
+            layout = f"{'<' if order == 'little' else '>'}{_HEADER}"
+            _, begin, size, encoding, self.samplerate, self.channels = struct.unpack(layout, header)
+            if order is None or encoding != _FLOATS or not self.channels:
                 raise AudioError("its decoder gave something else than sound")
-            self._read(begin - _HEADER.size)
+            self._swapped = order != sys.byteorder
+            self._read(begin - _HEADER_BYTES)
         except BaseException:
             self.close()
             raise
@@ -96,13 +112,11 @@ class Decoder:
         self.frames = None if size in (0, _UNKNOWN) else size // self._width
 
     def read(self, out: NDArray[np.float32]) -> int:
-        """Fill ``out`` (samples, channels) from its beginning; how many samples came."""
-        data = self._left + self._read(len(out) * self._width - len(self._left))
-        got = len(data) // self._width
-        self._left = data[got * self._width :]
-        block = np.frombuffer(data[: got * self._width], ">f4").reshape(got, self.channels)
-        out[:got] = block
-        return int(got)
+        """Fill ``out`` (samples, channels), contiguous, from its beginning; how many came."""
+        got: int = self._read_into(out.data.cast("B")) // self._width
+        if self._swapped:
+            out[:got].byteswap(inplace=True)
+        return got
 
     def fault(self, heard_s: float, slack_s: float = 0.0) -> str | None:
         """What is wrong with a file of which ``heard_s`` seconds came until the end, if anything.
@@ -123,20 +137,30 @@ class Decoder:
 
     def close(self) -> None:
         """End the process and let everything go. May be called again."""
+        self._over.set()
         self._process.kill()
         self._process.wait()
         self._pipe.close()
         self._said.close()
 
     def _read(self, size: int) -> bytes:
-        # The process is killed where it hangs; what it had written is read all the same.
-        watch = threading.Timer(_PATIENCE_S, self._process.kill)
-        watch.daemon = True
-        watch.start()
+        data = bytearray(size)
+        return bytes(data[: self._read_into(memoryview(data))])
+
+    def _read_into(self, out: memoryview) -> int:
+        """Fill ``out``; how many bytes came until the end."""
+        self._begun = time.monotonic()
         try:
-            return self._pipe.read(size)
+            return self._pipe.readinto(out)
         finally:
-            watch.cancel()
+            self._begun = None
+
+    def _watch(self) -> None:
+        """Kill the process where it hangs; what it had written is read all the same."""
+        while not self._over.wait(_PATIENCE_S / 10):
+            begun = self._begun
+            if begun is not None and time.monotonic() - begun > _PATIENCE_S:
+                self._process.kill()
 
     def _text(self) -> str:
         self._said.seek(0)
@@ -170,6 +194,7 @@ def _start(path: str, stream: BinaryIO | None, said: Any) -> subprocess.Popen[by
             stdout=subprocess.PIPE,
             stderr=said,
             env=around,
+            pipesize=_PIPE,
         )
     except OSError as error:
         raise AudioError(f"its decoder cannot be started: {error}") from error
@@ -257,12 +282,14 @@ def _decode(source: BinaryIO, out: BinaryIO, verdict: dict[str, Any]) -> None:
             channels = len(layout.channels)
             promised = round(verdict.get("promised_s", 0.0) * rate) * 4 * channels
             size = promised if 0 < promised < _UNKNOWN else _UNKNOWN
-            out.write(_HEADER.pack(b".snd", _HEADER.size, size, _FLOATS, rate, channels))
+            magic = next(magic for magic, order in _MAGIC.items() if order == sys.byteorder)
+            header = (magic, _HEADER_BYTES, size, _FLOATS, rate, channels)
+            out.write(struct.pack(f"={_HEADER}", *header))
         form = (frame.format.name, frame.layout.name, frame.sample_rate)
         if form != before:
             if resampler is not None:
                 _write(out, resampler.resample(None))
-            resampler = av.AudioResampler("flt", layout, rate)
+            resampler = av.AudioResampler("flt", layout, rate, _TOGETHER)
             before = form
         frame.pts = None  # joined files begin again at 0
         _write(out, resampler.resample(frame))
@@ -294,7 +321,9 @@ def _frames(container: Any, stream: Any, verdict: dict[str, Any]) -> Iterator[An
 def _write(out: BinaryIO, frames: list[Any]) -> None:
     for frame in frames:
         if frame.samples:
-            out.write(frame.to_ndarray().astype(">f4").tobytes())
+            # A plane may be longer than the sound in it.
+            size = 4 * frame.samples * len(frame.layout.channels)
+            out.write(memoryview(frame.planes[0])[:size])
 
 
 if __name__ == "__main__":

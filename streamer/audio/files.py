@@ -19,9 +19,9 @@ from streamer.audio.decoder import Decoder, MissingDecoderError
 from streamer.audio.source import Downmix, Piece, Remark, SourceInfo, check_layout
 from streamer.errors import AudioError
 
-#: Samples that one call of libsndfile decodes: one block of FLAC, a tenth of a second. A broken
-#: file costs the call in which it breaks, so calls are short and pieces are put together.
-_CHUNK = 4_096
+#: Samples that one call of libsndfile decodes: a third of a second. A broken file costs the call in
+#: which it breaks, so calls are short and pieces are put together; each takes a while by itself.
+_CHUNK = 16_384
 _BLOCK = 65_536
 #: libsndfile's word for "length unknown" is the largest 64-bit number.
 _UNKNOWN = 1 << 62
@@ -81,14 +81,14 @@ class FileSource:
             while not (broken or self._closed):
                 block = np.empty(self._block, np.float32)
                 filled = 0
-                while filled < self._block:
-                    got, broken = self._decode(min(_CHUNK, self._block - filled))
-                    # Infinite samples of opposite sign give NaN, which becomes a loss further on.
-                    with np.errstate(invalid="ignore", over="ignore"):
+                # Infinite samples of opposite sign give NaN, which becomes a loss further on.
+                with np.errstate(invalid="ignore", over="ignore"):
+                    while filled < self._block:
+                        got, broken = self._decode(min(_CHUNK, self._block - filled))
                         self._downmix(self._chunk[:got], block[filled : filled + got])
-                    filled += got
-                    if got == 0 or broken:
-                        break
+                        filled += got
+                        if got == 0 or broken:
+                            break
                 if filled == 0:
                     break
                 yield block[:filled]

@@ -164,14 +164,22 @@ class Downmix:
 
     def _mix(self, block: NDArray[np.float32], out: Samples) -> None:
         # Channel by channel instead of a matrix product, which would round by the block's length.
-        np.copyto(out, block[:, self._columns[0]])
-        for column in self._columns[1:]:
+        first, second, *others = self._columns
+        np.add(block[:, first], block[:, second], out=out)
+        for column in others:
             np.add(out, block[:, column], out=out)
         np.multiply(out, self._share, out=out)
-        self._power += float(np.dot(out, out))
-        for index, column in enumerate(self._columns):
-            channel = block[:, column]
-            self._powers[index] += float(np.dot(channel, channel))
+        if self._columns == [0, 1] and block.shape[1] == 2 and block.flags.c_contiguous:
+            # Both channels as one row of complex numbers, which BLAS runs through without gaps.
+            pairs = block.reshape(-1).view(np.complex64)
+            both, apart = complex(np.vdot(pairs, pairs)).real, complex(np.dot(pairs, pairs))
+            powers = [(both + apart.real) / 2, (both - apart.real) / 2]
+            self._power += (both + apart.imag) / 4
+        else:
+            self._power += float(np.dot(out, out))
+            powers = [float(np.dot(block[:, k], block[:, k])) for k in self._columns]
+        for index, power in enumerate(powers):
+            self._powers[index] += power
         if self.alone is not None:
             np.copyto(out, block[:, self.alone - 1])
 

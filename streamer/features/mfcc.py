@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import python_speech_features as psf
@@ -20,8 +21,11 @@ from streamer.features.chroma import ChromaConfig
 
 _EPSILON = float(np.finfo(float).eps)
 #: Samples whose spectra are worked on at a time: larger arrays leave the processor's cache and are
-#: handed back to the system after each use, which made long inputs three times as slow.
-_AT_ONCE = 1 << 14
+#: handed back to the system after each use, which made long inputs three times as slow. The powers
+#: of so many of these pieces go through the filters together: a product of few rows is all reading.
+_AT_ONCE, _TOGETHER = 1 << 14, 4
+#: Stretches of neighbouring filters: one matrix for all of them would be zeros, five in six.
+_STRETCHES = 5
 #: Analysis windows by name, symmetric: (frame,) values each. SciPy's would take half a second to
 #: import.
 WINDOWS: dict[str, Callable[[int], NDArray[np.float64]]] = {
@@ -110,14 +114,14 @@ class Mfcc:
                 f"filter {empty[0]} of {config.filters} is empty: fewer filters or a larger FFT"
             )
         # The division of the power spectrum by the FFT size moves into the bank.
-        self._bank = np.ascontiguousarray(bank.T) / config.fft_size
+        self._bank = [_stretch(bank / config.fft_size, which) for which in _stretches(len(bank))]
         transform = scipy.fft.dct(np.eye(config.filters), type=2, axis=1, norm="ortho")
         lifted = psf.lifter(transform[:, : config.coefficients], config.lifter)
         self._transform = np.ascontiguousarray(lifted)
 
     def rows(self, frames: NDArray[np.float64]) -> NDArray[np.float64]:
         """MFCC rows (count, coefficients) of ``frames`` (count, frame + 1) from ``Framing.cut``."""
-        if len(frames) > self._most:
+        if len(frames) > _TOGETHER * self._most:
             return np.concatenate([self.rows(part) for part in self._parts(frames)])
         power = self._power(frames)
         rows: NDArray[np.float64] = np.dot(self._log_bands(power), self._transform)
@@ -128,7 +132,7 @@ class Mfcc:
 
     def log_mel(self, frames: NDArray[np.float64]) -> NDArray[np.float64]:
         """The log band energies (count, filters) that the rows are the transform of."""
-        if len(frames) > self._most:
+        if len(frames) > _TOGETHER * self._most:
             return np.concatenate([self.log_mel(part) for part in self._parts(frames)])
         return self._log_bands(self._power(frames))
 
@@ -144,6 +148,9 @@ class Mfcc:
 
     def _power(self, frames: NDArray[np.float64]) -> NDArray[np.float64]:
         """The power spectra (count, fft_size / 2 + 1), times the FFT size."""
+        if len(frames) > self._most:
+            starts = range(0, len(frames), self._most)
+            return np.concatenate([self._power(frames[k : k + self._most]) for k in starts])
         emphasised = frames[:, 1:] * self._window
         emphasised -= frames[:, :-1] * self._previous
         spectrum = np.fft.rfft(emphasised, self.config.fft_size)
@@ -152,11 +159,26 @@ class Mfcc:
         return power
 
     def _log_bands(self, power: NDArray[np.float64]) -> NDArray[np.float64]:
-        bands: NDArray[np.float64] = np.dot(power, self._bank)
+        bands = np.empty((len(power), self.config.filters))
+        for bins, which, matrix in self._bank:
+            np.matmul(power[:, bins], matrix, out=bands[:, which])
         if np.count_nonzero(bands) < bands.size:
             bands[bands == 0] = _EPSILON
         return np.log(bands, out=bands)
 
     def _parts(self, frames: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
-        for begin in range(0, len(frames), self._most):
-            yield frames[begin : begin + self._most]
+        for begin in range(0, len(frames), _TOGETHER * self._most):
+            yield frames[begin : begin + _TOGETHER * self._most]
+
+
+def _stretches(filters: int) -> Iterator[slice]:
+    """Neighbouring filters, about as many in each stretch."""
+    borders = [filters * k // _STRETCHES for k in range(_STRETCHES + 1)]
+    return (slice(first, last) for first, last in pairwise(borders) if first < last)
+
+
+def _stretch(bank: NDArray[np.float64], which: slice) -> tuple[slice, slice, NDArray[np.float64]]:
+    """The bins that these filters hear, the filters, and their matrix (bins, filters)."""
+    heard = np.flatnonzero(bank[which].any(axis=0))
+    bins = slice(int(heard[0]), int(heard[-1]) + 1)
+    return bins, which, np.ascontiguousarray(bank[which, bins].T)
