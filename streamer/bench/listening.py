@@ -25,12 +25,13 @@ from streamer.bench.report import Row, Section, timed
 from streamer.bench.timing import Call, measure, side_by_side
 from streamer.events import Estimate
 from streamer.network.model import Model
-from streamer.network.runtime import Gate
 from streamer.pool import TrackerPool
 from streamer.sinks.history import History
 from streamer.tracker import EmotionTracker
 
 BLOCK_S, BLOCK_RATE, BLOCK_CHANNELS = 0.02, 44_100, 2
+#: The section with what a stream carries from call to call.
+STATE = "State of a stream"
 WHOLE = "features, network, estimates"
 
 
@@ -51,10 +52,6 @@ def step(model: Model, music: NDArray[np.float32], seconds: float) -> Section:
     if model.chroma is not None:
         calls["of which chroma"] = chroma_call(model.chroma, frame)
     calls["of which network"] = lambda: model.runtime.forward(row, state)
-    if model.config.network.gate:
-        heard = np.ones((1, model.config.network.lstm), dtype=np.float32)
-        gate = Gate(model.weights["music.weight"].T, model.weights["music.bias"])
-        calls["of which the music gate"] = lambda: gate(heard)
     hop_s = features.hop / features.sample_rate
     title = f"Live step (a hop lasts {hop_s * 1e3:g} ms)"
     return Section(title, "µs", timed(side_by_side(calls, seconds), {}))
@@ -189,3 +186,13 @@ def streams(model: Model, music: NDArray[np.float32], counts: Sequence[int], s: 
         rows.append(Row(f"{count} in a call", median, p99))
     title = f"Streams in real time on one core, a hop of {hop_s * 1e3:g} ms a call"
     return Section(title, "streams", tuple(rows), compared=False)
+
+
+def state(model: Model, music: NDArray[np.float32]) -> Section:
+    """The most that a stream's state takes while it hears a second of ``music`` in small blocks."""
+    tracker, rate = EmotionTracker(model), model.config.features.sample_rate
+    most = 0
+    for begin in range(0, rate, 100):
+        tracker.push(music[begin : begin + 100])
+        most = max(most, sum(part.nbytes for part in tracker.state.to_arrays().values()))
+    return Section(STATE, "kB", (Row("at most", most / 1e3),), compared=False)

@@ -1,10 +1,11 @@
-"""The layers of the network in NumPy: straight and circular convolution, dense, LSTM, leaky mean.
+"""The layers of the network in NumPy: straight and circular convolution, LSTM, leaky mean.
 
-The first three see one frame alone. They take and give flat rows, (frames, positions * channels)
+The first two see one frame alone. They take and give flat rows, (frames, positions * channels)
 with the channels of a position side by side, so that a filter's window is one contiguous stretch. A
 bias and a rectifier, ``max(y + b, 0)``, are ``max(y, -b) + b``: a layer does the first part and
-owes the ``+ b`` to the next one, which takes it into its own bias once and for all. With one frame
-a call, each array operation that is spared counts.
+owes the ``+ b`` to the next one, which takes it into its own bias once and for all. Further on, a
+bias is one more row of the matrix, and its rows end with a 1. With one frame a call, each array
+operation that is spared counts.
 
 The LSTM and the leaky mean (in which what is long past counts less and less) take any number of
 sequences of any lengths, side by side.
@@ -30,35 +31,8 @@ class FrameLayer(Protocol):
 
     owed: Doubles
 
-    def __call__(self, rows: Floats) -> Floats:
-        """(frames, inputs) to (frames, outputs), less ``owed``."""
-
-
-class Linear:
-    """One matrix product without a rectifier; ``owed`` is missing from the rows that come in."""
-
-    def __init__(self, matrix: Floats, bias: Floats, owed: Doubles) -> None:
-        self._matrix = np.ascontiguousarray(matrix)
-        self.owed = bias + owed @ self._matrix.astype(np.float64)
-
-    def __call__(self, rows: Floats) -> Floats:
-        """See :class:`FrameLayer`."""
-        current: Floats = rows.dot(self._matrix)
-        return current
-
-
-class Dense:
-    """One matrix product; ``owed`` is missing from the rows that come in."""
-
-    def __init__(self, matrix: Floats, bias: Floats, owed: Doubles) -> None:
-        self._matrix = np.ascontiguousarray(matrix)
-        self.owed = bias + owed @ self._matrix.astype(np.float64)
-        self._least = (-self.owed).astype(np.float32)
-
-    def __call__(self, rows: Floats) -> Floats:
-        """See :class:`FrameLayer`."""
-        current: Floats = rows.dot(self._matrix)
-        return np.maximum(current, self._least, out=current)
+    def __call__(self, rows: Floats, out: Floats | None = None) -> Floats:
+        """(frames, inputs) to (frames, outputs), less ``owed``; into ``out`` where it is given."""
 
 
 class Convolution:
@@ -79,11 +53,11 @@ class Convolution:
         self.owed: Doubles = (missing + bias).reshape(-1)
         self._least = (-self.owed).astype(np.float32)
 
-    def __call__(self, rows: Floats) -> Floats:
+    def __call__(self, rows: Floats, out: Floats | None = None) -> Floats:
         """See :class:`FrameLayer`."""
         current: Floats = self._windows(rows).dot(self._kernel)
         current = current.reshape(len(rows), len(self._least))
-        return np.maximum(current, self._least, out=current)
+        return np.maximum(current, self._least, out=current if out is None else out)
 
     def _windows(self, rows: NDArray[np.floating]) -> NDArray[np.floating]:
         """The window of each position of each frame: (frames * positions, width * channels)."""
@@ -116,15 +90,16 @@ class Circular:
         self._share = np.array(1 / classes, dtype=np.float32)
         self.owed: Doubles = np.tile(missing[0], 2)
 
-    def __call__(self, rows: Floats) -> Floats:
+    def __call__(self, rows: Floats, out: Floats | None = None) -> Floats:
         """(frames, planes * 12) to (frames, 2 * filters), less ``owed``: maxima, then means."""
         answers: Floats = rows.dot(self._matrix).reshape(len(rows), *self._shape)
         np.maximum(answers, self._least, out=answers)
-        pooled = np.empty((len(rows), 2, self._shape[1]), dtype=np.float32)
-        np.maximum.reduce(answers, axis=1, out=pooled[:, 0])
-        np.add.reduce(answers, axis=1, out=pooled[:, 1])
-        pooled[:, 1] *= self._share
-        return pooled.reshape(len(rows), len(self.owed))
+        pooled = np.empty((len(rows), len(self.owed)), np.float32) if out is None else out
+        filters = self._shape[1]
+        np.maximum.reduce(answers, axis=1, out=pooled[:, :filters])
+        means = np.add.reduce(answers, axis=1, out=pooled[:, filters:])
+        means *= self._share
+        return pooled
 
 
 class Packing:
@@ -178,16 +153,26 @@ class _Work(threading.local):
 
     def __init__(self) -> None:
         self._shape = (0, 0)
-        self._gates: tuple[Floats, ...] = ()
+        self._parts: tuple[Floats, ...] = ()
 
-    def gates(self, count: int, units: int) -> tuple[Floats, ...]:
-        """Gates (count, 4 * units); the sigmoids among them; and each gate by itself."""
+    def parts(self, count: int, units: int) -> tuple[Floats, ...]:
+        """Parts of one array (count, 5 * units), whose rows are one step of a sequence each.
+
+        The gates (leave, enter, forget, candidate), the sigmoids among them, [enter | forget] and
+        [candidate | cell]; then leave, enter, forget and cell alone.
+        """
         if self._shape != (count, units):
-            gates = np.empty((count, 4 * units), dtype=np.float32)
-            each = (gates[:, k * units : (k + 1) * units] for k in range(4))
-            self._gates = (gates, gates[:, : 3 * units], *each)
+            whole = np.empty((count, 5 * units), dtype=np.float32)
+            leave, enter, forget, _, cell = (
+                whole[:, k * units : (k + 1) * units] for k in range(5)
+            )
+            self._parts = (
+                *(whole[:, : 4 * units], whole[:, : 3 * units]),
+                *(whole[:, units : 3 * units], whole[:, 3 * units :]),
+                *(leave, enter, forget, cell),
+            )
             self._shape = (count, units)
-        return self._gates
+        return self._parts
 
 
 _WORK = _Work()
@@ -199,7 +184,8 @@ class Lstm:
     """One layer; weights as PyTorch has them.
 
     The gates' sigmoids are taken as ``(1 + tanh(x / 2)) / 2``, so that one ``tanh`` serves all four
-    gates of a step; the halves are folded into the weights.
+    gates of a step; the halves are folded into the weights. What enters and what stays of the cell
+    are one product.
     """
 
     def __init__(self, into: Floats, recurrent: Floats, bias: Floats) -> None:
@@ -209,49 +195,49 @@ class Lstm:
         gates[2] = 1  # the candidate is a tanh already
         halves = gates.reshape(-1)
         # PyTorch's order is input, forget, candidate, output; the three sigmoids go together.
-        order = np.arange(4 * units).reshape(4, -1)[[0, 1, 3, 2]].reshape(-1)
+        order = np.arange(4 * units).reshape(4, -1)[[3, 0, 1, 2]].reshape(-1)
         # Advanced indexing would leave the columns strided.
         self._into, self._recurrent = (
-            np.ascontiguousarray((matrix * halves)[:, order]) for matrix in (into, recurrent)
+            np.ascontiguousarray((matrix * halves)[:, order])
+            for matrix in (np.concatenate((into, bias[None])), recurrent)
         )
-        self._bias = (bias * halves)[order]
 
     def __call__(
-        self, rows: Floats, runs: Sequence[tuple[int, int]], hidden: Floats, cell: Floats
-    ) -> Floats:
-        """Outputs (rows, units) of packed ``rows`` (rows, inputs).
+        self,
+        rows: Floats,
+        runs: Sequence[tuple[int, int]],
+        hidden: Floats,
+        cell: Floats,
+        out: Floats,
+    ) -> None:
+        """Outputs of packed ``rows`` (rows, inputs + 1), each with a 1 at its end, into ``out``.
 
-        ``hidden`` and ``cell`` (sequences, units) are moved on in place.
+        ``out`` (rows, units). ``hidden`` and ``cell`` (sequences, units) are moved on in place.
         """
         drive = rows.dot(self._into)
-        drive += self._bias
-        recurrent = self._recurrent
-        outputs = np.empty((len(rows), len(recurrent)), dtype=np.float32)
+        recurrent, units = self._recurrent, len(self._recurrent)
         begin = 0
         for count, steps in runs:
-            going, carried = hidden[:count], cell[:count]
-            gates, sigmoids, enter, forget, leave, candidate = _WORK.gates(count, len(recurrent))
-            current = going
+            gates, sigmoids, share, what, leave, entered, left, carried = _WORK.parts(count, units)
+            carried[:] = cell[:count]
+            current = hidden[:count]
+            # The gates of several sequences are strided, which `dot` does not write to.
+            product = np.dot if count == 1 else np.matmul
             for _ in range(steps):
                 end = begin + count
-                current.dot(recurrent, out=gates)
+                product(current, recurrent, gates)
                 gates += drive[begin:end]
-                np.tanh(gates, out=gates)
+                np.tanh(gates, gates)
                 sigmoids *= _HALF
                 sigmoids += _HALF
-                carried *= forget
-                enter *= candidate
-                carried += enter
-                current = outputs[begin:end]
-                np.tanh(carried, out=current)
+                share *= what
+                np.add(entered, left, carried)
+                current = out[begin:end]
+                np.tanh(carried, current)
                 current *= leave
                 begin = end
-            going[:] = current
-        return outputs
-
-
-#: An array: NumPy takes as long to convert a Python number as to add it.
-_ONE = np.array(1, dtype=np.float32)
+            hidden[:count] = current
+            cell[:count] = carried
 
 
 def fading(frames: float) -> float:
@@ -271,22 +257,29 @@ class Integrator:
         """``frames``: the time constant."""
         self._left = np.array(fading(frames), dtype=np.float32)
 
-    def __call__(self, rows: Floats, runs: Sequence[tuple[int, int]], integral: Floats) -> Floats:
-        """Means (rows, units) of packed ``rows`` (rows, units).
+    def __call__(
+        self,
+        rows: Floats,
+        runs: Sequence[tuple[int, int]],
+        integral: Floats,
+        out: Floats | None = None,
+    ) -> Floats:
+        """Means (rows, units) of packed ``rows`` (rows, units + 1), each with a 1 at its end.
 
         ``runs`` are sequences and steps of each stretch (``lstm.Packing``). ``integral``
-        (sequences, units + 1), the sums and their weights last, is moved on in place.
+        (sequences, units + 1), the sums and their weights last, is moved on in place. Into ``out``
+        where it is given.
         """
-        means = np.empty_like(rows)
+        sums = np.empty(rows.shape, dtype=np.float32)
         begin = 0
         for count, steps in runs:
             going = integral[:count]
-            sums, weights = going[:, :-1], going[:, -1:]
             for _ in range(steps):
                 end = begin + count
-                going *= self._left
-                sums += rows[begin:end]
-                weights += _ONE
-                np.divide(sums, weights, out=means[begin:end])
+                total = sums[begin:end]
+                np.multiply(going, self._left, total)
+                total += rows[begin:end]
+                going = total
                 begin = end
-        return means
+            integral[:count] = going
+        return np.divide(sums[:, :-1], sums[:, -1:], out=out)

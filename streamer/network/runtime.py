@@ -2,7 +2,7 @@
 
 PyTorch defines and trains the network (``streamer.network.hybrid``) and is the reference that the
 tests hold this to. Nothing here imports it. ``streamer bench`` measures it beside ONNX Runtime and
-TorchScript: one frame a call it is the fastest of them.
+TorchScript.
 """
 
 from __future__ import annotations
@@ -16,14 +16,12 @@ from numpy.typing import NDArray
 
 from streamer.features.chroma import PITCH_CLASSES
 from streamer.features.state import State
-from streamer.network.config import Calibration, ModelConfig
+from streamer.network.config import Calibration, ModelConfig, NetworkConfig
 from streamer.network.layers import (
     Circular,
     Convolution,
-    Dense,
     FrameLayer,
     Integrator,
-    Linear,
     Lstm,
     Packing,
 )
@@ -96,17 +94,15 @@ class Runtime:
         owed = np.concatenate([owed, rest[self._planes :]])
         # PyTorch lays the features out filter by filter, the runtime position by position.
         layout = np.arange(network.joined)
-        flat = math.prod(sizes[-1])
-        layout[:flat] = layout[:flat].reshape(sizes[-1]).T.reshape(-1)
-        self._dense: FrameLayer | None = None
+        self._flat = math.prod(sizes[-1])
+        layout[: self._flat] = layout[: self._flat].reshape(sizes[-1]).T.reshape(-1)
+        self._owed = owed.astype(np.float32)
+        self._dense: Floats | None = None
         if network.dense:
             matrix = weights["dense.weight"][:, layout].T
-            # Movement is measured before the rectifier.
-            kind = Linear if network.movement else Dense
-            self._dense = kind(matrix, weights["dense.bias"], owed)
-            owed = self._dense.owed
+            constant = weights["dense.bias"] + owed @ matrix.astype(np.float64)
+            self._dense = np.concatenate((matrix, constant[None].astype(np.float32)))
             layout = np.arange(network.dense)
-        self._owed = owed.astype(np.float32)
 
         self._lstm_layers = []
         for index in range(network.layers):
@@ -117,10 +113,7 @@ class Runtime:
                 into = into.reshape(-1, 4 * network.lstm)
             self._lstm_layers.append(Lstm(into, weights[f"lstm.weight_hh_l{index}"].T, bias))
         self._integrator = Integrator(network.integrate) if network.integrate else None
-        self._head = Head(weights["head.weight"].T, weights["head.bias"], config.calibration)
-        self._gate = (
-            Gate(weights["music.weight"].T, weights["music.bias"]) if network.gate else None
-        )
+        self._head = Head(_head_matrix(network, weights), config.calibration)
 
     def initial(self, batch: int = 1) -> LstmState:
         """The state of a stream of which nothing was heard."""
@@ -152,23 +145,23 @@ class Runtime:
         ``rows`` are (sum of lengths, inputs), outputs (sum of lengths, 4 or 5); ``state`` has one
         entry of the batch a stream.
         """
-        packing = Packing(lengths)
-        current, newest = self._features(rows), state.newest
-        if self._network.movement:
-            current, newest = _moved(current, lengths, newest)
-        current = packing.pack(current)
+        packing, units = Packing(lengths), self._network.lstm
+        fed, newest = self._fed(self._features(rows), lengths, state.newest)
+        fed = packing.pack(fed)
         hidden, cell = packing.sort(state.hidden), packing.sort(state.cell)
         for index, layer in enumerate(self._lstm_layers):
-            current = layer(current, packing.runs, hidden[index], cell[index])
-        integral, heard = state.integral, current
+            # [what is integrated | what the layer gave | 1], as the head takes it.
+            heard = np.empty((len(fed), 2 * units + 1), dtype=np.float32)
+            heard[:, -1] = 1
+            layer(fed, packing.runs, hidden[index], cell[index], heard[:, units:-1])
+            fed = heard[:, units:]
+        integral = state.integral
         if self._integrator is not None:
             integral = packing.sort(integral)
-            heard = self._integrator(current, packing.runs, integral[0])
+            self._integrator(fed, packing.runs, integral[0], heard[:, :units])
             integral = packing.unsort(integral)
-        outputs = self._head(heard)
-        if self._gate is not None:
-            outputs = np.concatenate((outputs, self._gate(current)), axis=1)
-        outputs = packing.unpack(outputs)
+            fed = heard
+        outputs = packing.unpack(self._head(fed))
         return outputs, LstmState(packing.unsort(hidden), packing.unsort(cell), newest, integral)
 
     def convolve(self, frames: Floats) -> Floats:
@@ -179,47 +172,75 @@ class Runtime:
         """
         batch, time, inputs = frames.shape
         features = self._features(frames.reshape(batch * time, inputs))
-        return features.reshape(batch, time, len(self._owed))
+        return features.reshape(batch, time, self._network.features)
 
     def _features(self, rows: Floats) -> Floats:
+        if len(rows) > _AT_ONCE:
+            starts = range(0, len(rows), _AT_ONCE)
+            return np.concatenate([self._features(rows[k : k + _AT_ONCE]) for k in starts])
         scaled = rows * self._inverse_sd
-        current = scaled[:, : self._network.coefficients]
-        for layer in self._convolutions:
-            current = layer(current)
+        # Each part of the features goes to its place, and a 1 to the end for the bias.
+        joined = np.empty((len(rows), self._network.joined + 1), dtype=np.float32)
+        joined[:, -1] = 1
+        current, end = scaled[:, : self._network.coefficients], self._flat
+        if not self._convolutions:
+            joined[:, :end] = current
+        for left, layer in enumerate(self._convolutions, 1 - len(self._convolutions)):
+            current = layer(current, None if left else joined[:, :end])
         if scaled.shape[1] > self._network.coefficients:
-            parts, rest = [current], scaled[:, self._network.coefficients :]
+            rest = scaled[:, self._network.coefficients :]
             if self._circular is not None:
-                parts.append(self._circular(rest[:, : self._planes]))
-            current = np.concatenate((*parts, rest[:, self._planes :]), axis=1)
-        if self._dense is not None:
-            current = self._dense(current)
-        return current + self._owed
+                begin, end = end, end + len(self._circular.owed)
+                self._circular(rest[:, : self._planes], joined[:, begin:end])
+            joined[:, end:-1] = rest[:, self._planes :]
+        if self._dense is None:
+            return joined[:, :-1] + self._owed
+        features: Floats = joined.dot(self._dense)
+        # Movement is measured before the rectifier.
+        return features if self._network.movement else np.maximum(features, 0, out=features)
+
+    def _fed(
+        self, features: Floats, lengths: Sequence[int], newest: Floats
+    ) -> tuple[Floats, Floats]:
+        """What the LSTM is fed, each row with a 1 at its end, and the new ``newest`` features.
+
+        ``features`` (rows, features) of streams of these ``lengths`` one after the other. Where
+        movement is measured: the features rectified beside how far each has moved from those of
+        the frame before; ``newest`` (1, streams, features) are those before the first ones.
+        """
+        width = features.shape[1]
+        if not self._network.movement:
+            fed = np.empty((len(features), width + 1), dtype=np.float32)
+            fed[:, :-1], fed[:, -1] = features, 1
+            return fed, newest
+        fed = np.empty((len(features), 2 * width + 1), dtype=np.float32)
+        if not len(features):
+            return fed, newest
+        fed[:, -1] = 1
+        np.maximum(features, 0, out=fed[:, :width])
+        moved, before = fed[:, width:-1], newest[0]
+        if len(features) == len(lengths) == 1:
+            np.subtract(features, before, moved)
+            after = features
+        elif len(lengths) == 1:
+            np.subtract(features[:1], before, moved[:1])
+            np.subtract(features[1:], features[:-1], moved[1:])
+            after = features[-1:].copy()
+        else:
+            previous = np.empty_like(features)
+            previous[1:] = features[:-1]
+            streams = np.flatnonzero(lengths)
+            ends = np.cumsum(lengths)[streams]
+            previous[ends - np.asarray(lengths)[streams]] = before[streams]
+            np.subtract(features, previous, out=moved)
+            after = before.copy()
+            after[streams] = features[ends - 1]
+        np.abs(moved, out=moved)
+        return fed, after[None]
 
 
-def _moved(rows: Floats, lengths: Sequence[int], newest: Floats) -> tuple[Floats, Floats]:
-    """The features rectified beside how far each has moved, and the new ``newest`` ones.
-
-    ``rows`` (rows, features) of streams of these ``lengths`` one after the other; ``newest`` (1,
-    streams, features) are the frames before. Returns (rows, 2 * features).
-    """
-    if not len(rows):
-        return np.empty((0, 2 * rows.shape[1]), np.float32), newest
-    before = newest[0]
-    if len(lengths) == 1:
-        previous = before if len(rows) == 1 else np.concatenate((before, rows[:-1]))
-        after = rows[-1:].copy()
-    else:
-        previous = np.empty_like(rows)
-        previous[1:] = rows[:-1]
-        streams = np.flatnonzero(lengths)
-        ends = np.cumsum(lengths)[streams]
-        previous[ends - np.asarray(lengths)[streams]] = before[streams]
-        after = before.copy()
-        after[streams] = rows[ends - 1]
-    movement = rows - previous
-    np.abs(movement, out=movement)
-    return np.concatenate((np.maximum(rows, 0), movement), axis=1), after[None]
-
+#: Frames that are convolved at a time: what more of them take leaves the processor's cache.
+_AT_ONCE = 32
 
 #: The network's standard deviations lie between these: exp(-4) is .018, exp(0.5) is 1.6.
 LOG_SD_RANGE = (-4.0, 0.5)
@@ -227,59 +248,63 @@ LOG_SD_RANGE = (-4.0, 0.5)
 
 #: The place of the gate's word among the outputs, where the network has one.
 MUSIC = 4
-#: As arrays: a Python number would be converted in every call.
-_HALF = np.array(0.5, dtype=np.float32)
-#: The edges of the plane, likewise.
+#: The edges of the plane, as arrays: a Python number would be converted in every call.
 _LOWEST, _HIGHEST = np.full((2, 2), [[-1], [1]], dtype=np.float32)
-
-
-class Gate:
-    """The probability that music is heard, of the LSTM's newest outputs."""
-
-    def __init__(self, matrix: Floats, bias: Floats) -> None:
-        # A sigmoid is (1 + tanh(x / 2)) / 2, which overflows nowhere.
-        self._matrix = np.ascontiguousarray(matrix * np.float32(0.5))
-        self._bias = bias * np.float32(0.5)
-
-    def __call__(self, rows: Floats) -> Floats:
-        """(rows, units) to (rows, 1), from 0 to 1."""
-        odds: Floats = rows.dot(self._matrix)
-        odds += self._bias
-        np.tanh(odds, out=odds)
-        odds *= _HALF
-        odds += _HALF
-        return odds
+#: Those of the deviations' logarithms, likewise.
+_LEAST, _MOST = np.array(LOG_SD_RANGE, dtype=np.float32)[:, None]
 
 
 class Head:
-    """Means on the label's scale and their deviations, of the LSTM's outputs."""
+    """Means on the label's scale and their deviations; and the probability that music is heard.
 
-    def __init__(self, matrix: Floats, bias: Floats, calibration: Calibration) -> None:
-        self._matrix = np.ascontiguousarray(matrix)
-        self._bias = bias
+    The first four are told from what was integrated, where the network integrates, and the last,
+    where it has a gate, from what the LSTM gave last.
+    """
+
+    def __init__(self, matrix: Floats, calibration: Calibration) -> None:
+        """``matrix`` (inputs + 1, 4 or 5): a column an output, its bias last, of a gate half each.
+
+        (A sigmoid is (1 + tanh(x / 2)) / 2, which overflows nowhere.)
+        """
+        self._matrix = matrix
         axes = (calibration.valence, calibration.arousal)
-        scale = np.array([axis.scale for axis in axes])
-        offset = np.array([axis.offset for axis in axes])
-        self._leaves_the_plane = bool((scale + np.abs(offset)).max() > 1)
-        unbounded = (-np.inf, np.inf)
-        bounds = np.array([unbounded, unbounded, LOG_SD_RANGE, LOG_SD_RANGE], dtype=np.float32)
-        self._least, self._most = np.ascontiguousarray(bounds.T)
-        self._scale = np.array([*scale, *(axis.sd_scale for axis in axes)], dtype=np.float32)
-        self._offset = np.array([*offset, 0, 0], dtype=np.float32)
+        offset = [axis.offset for axis in axes]
+        scale = [axis.scale for axis in axes]
+        self._leaves_the_plane = any(s + abs(o) > 1 for s, o in zip(scale, offset, strict=True))
+        gate = [0.5] * (matrix.shape[1] - MUSIC)
+        scale += [*(axis.sd_scale for axis in axes), *gate]
+        offset += [0.0, 0.0, *gate]
+        self._scale, self._offset = np.array([scale, offset], dtype=np.float32)
 
     def __call__(self, rows: Floats) -> Floats:
-        """(rows, units) to (rows, 4): valence and arousal, and their deviations."""
+        """(rows, inputs + 1), each with a 1 at its end, to (rows, 4 or 5): see ``forward``."""
         raw: Floats = rows.dot(self._matrix)
-        raw += self._bias
-        np.maximum(raw, self._least, out=raw)
-        np.minimum(raw, self._most, out=raw)
-        means, deviations = raw[:, :2], raw[:, 2:]
-        np.tanh(means, out=means)
-        np.exp(deviations, out=deviations)
-        raw *= self._scale
-        raw += self._offset
+        deviations = raw[:, 2:MUSIC]
+        np.maximum(deviations, _LEAST, out=deviations)
+        np.minimum(deviations, _MOST, out=deviations)
+        told = np.tanh(raw)  # of all five: one call
+        np.exp(deviations, out=told[:, 2:MUSIC])
+        told *= self._scale
+        told += self._offset
         if self._leaves_the_plane:
             # Two calls, and still a third of what ``numpy.clip`` takes for two numbers.
+            means = told[:, :2]
             np.maximum(means, _LOWEST, out=means)
             np.minimum(means, _HIGHEST, out=means)
-        return raw
+        return told
+
+
+def _head_matrix(network: NetworkConfig, weights: Mapping[str, Floats]) -> Floats:
+    """The head's matrix for rows [what was integrated | what the LSTM gave last | 1].
+
+    Without the first part where the network does not integrate.
+    """
+    units = network.lstm
+    rows = (1 + bool(network.integrate)) * units + 1
+    matrix = np.zeros((rows, network.outputs), dtype=np.float32)
+    matrix[:units, :MUSIC] = weights["head.weight"].T
+    matrix[-1, :MUSIC] = weights["head.bias"]
+    if network.gate:
+        matrix[-1 - units : -1, MUSIC] = weights["music.weight"][0] / 2
+        matrix[-1, MUSIC] = weights["music.bias"][0] / 2
+    return matrix

@@ -188,8 +188,8 @@ def test_what_the_head_says_is_calibrated(scale: float, offset: float) -> None:
     for other in (AxisCalibration(0.5, 0.0, 1.0), AxisCalibration(2.0, 0.1, 1.0)):
         own = AxisCalibration(scale, offset, 0.7)
         for axis, calibration in enumerate((Calibration(own, other), Calibration(other, own))):
-            head = Head(np.ones((1, 4), np.float32), np.float32([0.1, 0.1, 0.2, 0.2]), calibration)
-            found = head(raw[:, None].copy())
+            head = Head(np.float32([[1, 1, 1, 1], [0.1, 0.1, 0.2, 0.2]]), calibration)
+            found = head(np.stack([raw, np.ones_like(raw)], axis=1))
             assert found.shape == (7, 4)
             plain = np.tanh(raw + 0.1) * scale + offset
             np.testing.assert_allclose(found[:, axis], plain.clip(-1, 1), atol=1e-6)
