@@ -48,7 +48,7 @@ FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 HOMES = {
     "torch": ("training/", "network/hybrid.py", "bench/"),
     "sounddevice": ("audio/",),
-    "av": ("audio/decoder.py",),
+    "av": ("audio/decoder.py", "bench/library.py"),
     "rich": ("dashboard/", "cli/", "bench/dashboard.py"),
     "matplotlib": ("analysis/",),
     "click": ("cli/",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_network import random_weights, small_config
 
-from streamer import EmotionTracker, Estimate, Model, TrackerPool
+from streamer import EmotionTracker, Estimate, Model, TrackerPool, load_model
 
 #: What a stream may be given in one call: its number among four, and how many samples.
 BLOCKS = st.dictionaries(st.integers(0, 3), st.integers(0, 3_000), min_size=1)
@@ -133,6 +134,27 @@ def test_a_stream_that_leaves_keeps_its_state(small_model: Model, music: np.ndar
     reference.push(music[:16_000])
     assert tracker.t == 1.0
     np.testing.assert_allclose(tracker.state.lstm.hidden, reference.state.lstm.hidden, atol=1e-5)
+
+
+def test_a_stream_takes_little_memory(music: np.ndarray) -> None:
+    """A stream of the default model, harmony included, adds under 40 kB to a pool, all counted.
+
+    At the worst moment: just before a frame is complete.
+    """
+    model = load_model()
+    pool = TrackerPool(model)
+    features = model.config.features
+    block = music[: 2 * features.frame + features.hop - 1]
+    pool.push({pool.add(): block})
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for _ in range(50):
+            pool.push({pool.add(): block})
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 1_000 < (after - before) / 50 < 40_000
 
 
 def test_a_mistake_pushes_nothing(small_model: Model, music: np.ndarray) -> None:

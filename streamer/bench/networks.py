@@ -19,6 +19,8 @@ from streamer.network.model import Model
 OURS, EAGER, SCRIPT, ONNX = "streamer", "PyTorch eager", "TorchScript, frozen", "ONNX Runtime"
 ARITHMETIC = "its arithmetic"
 _ABSENT = "not installed"
+#: Frames of a file's piece.
+MANY = 256
 #: The matrix by which the machine's rate is taken: half a megabyte, about a network's weights.
 _MATRIX = (256, 512)
 
@@ -29,7 +31,7 @@ def sections(model: Model, seconds: float) -> list[Section]:
     rate = multiply_adds_per_s(seconds)
     ideal_us = multiply_adds(model.config.network) / rate * 1e6
     note = f"{multiply_adds(model.config.network):,} multiply-adds at {rate / 1e9:.1f} billion a s"
-    for count in (1, 256):
+    for count in (1, MANY):
         calls, missing = candidates(model, count)
         rows = timed(side_by_side(calls, seconds), missing, per=count)
         frames = "one frame" if count == 1 else f"{count} frames"

@@ -14,10 +14,12 @@ import numpy as np
 import streamer
 from streamer.bench import (
     features,
+    library,
     listening,
     live,
     networks,
     outputs,
+    peers,
     processes,
     timing,
 )
@@ -31,8 +33,9 @@ from streamer.network.names import DEFAULT_MODEL
 class Effort:
     """How long to measure.
 
-    Seconds for each call, of each file, runs of each process, streams, seconds of the dashboard
-    alone and of a live session.
+    Seconds for each call, of each file; runs of each process; streams; seconds of the dashboard
+    alone and of a live session; of a library seconds of a song and files; of the slow part files
+    and seconds of the long one.
     """
 
     seconds: float
@@ -41,14 +44,20 @@ class Effort:
     streams: tuple[int, ...]
     dashboard_s: float
     live_s: float
+    library: tuple[float, int]
+    slow: tuple[int, float]
 
 
-THOROUGH = Effort(2.0, (60.0, 1200.0), 7, (1, 10, 100, 1000), 5.0, 60.0)
-QUICK = Effort(0.02, (4.0, 8.0), 1, (1, 10), 0.3, 0.0)
+_COUNTS = (1, 10, 100, 1000)
+THOROUGH = Effort(2.0, (60.0, 1200.0), 7, _COUNTS, 5.0, 60.0, (120.0, 24), (10_000, 86_400.0))
+QUICK = Effort(0.02, (4.0, 8.0), 1, (1, 10), 0.3, 0.0, (2.0, 2), (20, 120.0))
 
 
-def run(model_name: str | None, *, quick: bool, tell: Callable[[str], None]) -> Report:
-    """Measure everything; ``tell`` hears what is being measured."""
+def run(model_name: str | None, *, quick: bool, slow: bool, tell: Callable[[str], None]) -> Report:
+    """Measure everything; ``tell`` hears what is being measured.
+
+    ``slow``: very many files and a very long one as well.
+    """
     effort = QUICK if quick else THOROUGH
     model = load_model(model_name)
     sound = music(20.0, model.config.features.sample_rate)
@@ -69,12 +78,17 @@ def run(model_name: str | None, *, quick: bool, tell: Callable[[str], None]) -> 
             "the outputs": lambda: [outputs.section(model, sound, effort.dashboard_s)],
             "a file": lambda: [listening.file(model, larger(model), long, effort.file_s[1])],
             "many streams": lambda: [
-                listening.streams(model, sound, effort.streams, effort.seconds)
+                listening.streams(model, sound, effort.streams, effort.seconds),
+                listening.state(model, sound),
             ],
+            "a library": lambda: library.sections(model, name, *effort.library),
+            "its peers": lambda: peers.sections(short, effort.file_s[0], name),
             "the start": lambda: [processes.start(short, name, effort.starts)],
             "a live session": lambda: live.sections(model, name, effort.live_s, effort.starts),
             "memory": lambda: [processes.memory(short, long, minutes, name)],
         }
+        if slow:
+            parts["long runs"] = lambda: library.slow_sections(name, *effort.slow)
         for part, measure in parts.items():
             tell(f"measuring {part}")
             sections += measure()
@@ -139,10 +153,16 @@ def claims(sections: list[Section]) -> list[Claim]:
             7.0,
         ),
         Claim(
-            "ONNX Runtime on one frame, beside streamer",
-            ratio(network, networks.ONNX, ours),
-            "least",
-            1.0,
+            "the network on one frame, beside ONNX Runtime",
+            ratio(network, ours, networks.ONNX),
+            "most",
+            1.05,
+        ),
+        Claim(
+            "the network on many frames a call, beside ONNX Runtime",
+            ratio(find(f"Network, {networks.MANY}"), ours, networks.ONNX),
+            "most",
+            1.2,
         ),
         Claim(
             "PyTorch eager on one frame, beside streamer",
@@ -198,6 +218,22 @@ def claims(sections: list[Section]) -> list[Claim]:
             "most",
             250.0,
         ),
+        *(
+            Claim(f"CPU time of annotate on {row.name}, beside its decoder", row.value, "most", 1.6)
+            for row in find(library.COST).rows
+        ),
+        Claim(
+            "per cent of the cores busy while a library is annotated",
+            find(library.SHARES).value(library.BUSY),
+            "least",
+            95.0,
+        ),
+        Claim(
+            "per cent of a file's CPU time for journal and table",
+            find(library.SHARES).value(library.BOOKS),
+            "most",
+            2.0,
+        ),
         Claim("seconds until --help has answered", start.value("--help"), "most", 0.25),
         Claim(
             "seconds until devices has answered, beyond PortAudio's initialisation",
@@ -214,6 +250,7 @@ def claims(sections: list[Section]) -> list[Claim]:
             "most",
             200.0,
         ),
+        Claim("kilobytes of a stream's state", find(listening.STATE).rows[0].value, "most", 40.0),
         Claim(
             "streams in real time on one core",
             max((row.value for row in streams.rows if row.value is not None), default=None),

@@ -27,8 +27,15 @@ from streamer.errors import writing
     "--json", "output", type=click.Path(path_type=Path), help="Write the figures to a JSON file."
 )
 @click.option("--quick", is_flag=True, help="Measure hardly at all: to see that everything runs.")
+@click.option(
+    "--slow",
+    is_flag=True,
+    help="Measure 10,000 files and one of a day as well: about an hour, and 2 GB of disk.",
+)
 @overwriting
-def command(model: str | None, output: Path | None, quick: bool, overwrite: bool) -> int:
+def command(
+    model: str | None, output: Path | None, quick: bool, slow: bool, overwrite: bool
+) -> int:
     """Time every part beside its alternatives, in one run, on one core.
 
     Ratios are what can be compared: times are those of this machine. Alternatives that are not
@@ -44,6 +51,7 @@ def command(model: str | None, output: Path | None, quick: bool, overwrite: bool
     load_model(model)  # what is wrong with it is said here, in one sentence
     measuring = [sys.executable, "-m", "streamer.bench"]
     measuring += ["--quick"] if quick else []
+    measuring += ["--slow"] if slow else []
     measuring += ["--model", model] if model is not None else []
     try:
         # Standard error passes through: it tells what is being measured.

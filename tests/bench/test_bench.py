@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,12 @@ from small_network import of_another_shape
 
 from makers.passages import names, replaced
 from streamer import Model
+from streamer.audio.containers import look_into
 from streamer.bench import (
     features,
+    library,
     networks,
+    peers,
     processes,
     suite,
     timing,
@@ -216,8 +220,8 @@ def test_the_command_measures_everything(model_directory: Path, tmp_path: Path) 
     found = from_json(output.read_text(encoding="utf-8"))
     assert found.quick
     assert found.machine["threads"] == 1
-    assert len(found.sections) == 18
-    assert len(found.claims) == 17
+    assert len(found.sections) == 24
+    assert len(found.claims) == 24
     assert done.stdout == report_module.text(found)
     measured = {row.name: row.value for section in found.sections for row in section.rows}
     for name in (
@@ -228,10 +232,46 @@ def test_the_command_measures_everything(model_directory: Path, tmp_path: Path) 
         "resampling",
         "all at once",
         "of which chroma",
-        "of which the music gate",
+        "FLAC",
+        "MP3",
+        "journal and table, of a file's CPU time",
+        "at most",
     ):
         assert measured[name] is not None
         assert measured[name] > 0
+
+
+def test_a_long_mp3_is_one_recording(tmp_path: Path) -> None:
+    """The file of the slow part is one recording of that length, not many with an index each."""
+    path = tmp_path / "day.mp3"
+    library._write_long(path, 180.0)
+    contents = look_into(path)
+    assert contents.parts == (0,)
+    assert contents.length_s == pytest.approx(180, abs=1)
+
+
+def test_peers_that_are_absent_are_left_out_with_the_reason(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each peer has a row in each table; of one that cannot run here it says why."""
+    monkeypatch.setattr(peers, "missing", lambda peer: f"{peer} is not installed")
+    found = peers.sections(clip, 40.0, "any")
+    assert [len(section.rows) for section in found] == [3, 3, 3]
+    for section in found:
+        for row in section.rows:
+            assert row.value is None
+            assert row.note == f"{row.name} is not installed"
+
+
+def test_the_first_answer_of_a_peer_is_timed(
+    clip: Path, model_directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A peer's process tells its CPU time, and when its first answer came."""
+    peers.main(peers.OURS, str(clip), str(model_directory))
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["answers"] == 80
+    assert figures["first_s"] > 0
+    assert figures["cpu_s"] > 0
 
 
 def test_an_unknown_model_is_one_sentence() -> None:
