@@ -40,6 +40,8 @@ FEWEST_SONGS = 12
 #: The table of what they say, beside the model.
 OWN = "own.csv.gz"
 _SCHEDULE = Path(__file__).with_name("own.toml")
+#: What is better by so many standard errors over the songs is surely better.
+SURE = 0.5
 #: What a recipe takes from the model that is gone on with.
 _KEPT = ("features", "volume", "network", "music", "silence_db")
 
@@ -350,12 +352,12 @@ def choice_of(errors: Doubles, simple: int) -> int:
     """Which of the ways to judge songs to take, by the errors of each (songs, ways).
 
     The one with the least; but of the first ``simple`` ways, which learn next to nothing, the first
-    that none is surely better than: by more than one standard error over the songs.
+    that none is surely better than: by more than half a standard error over the songs.
     """
     best = int(errors.mean(axis=0).argmin())
     for way in range(min(simple, best)):
         gained = errors[:, way] - errors[:, best]
-        if gained.mean() <= gained.std(ddof=1) / len(gained) ** 0.5:
+        if gained.mean() <= SURE * gained.std(ddof=1) / len(gained) ** 0.5:
             return way
     return best
 
