@@ -1,8 +1,9 @@
-"""Sounds that a gate has to know and nobody has to record: hums, fans, noises, hands, talk, drums.
+"""Sounds that a gate has to know and nobody has to record, and music that differs in its notes.
 
-``python -m makers sounds OUT`` writes them as a dataset in the *sounds* layout. Talk is
-``espeak-ng``'s and that of ``streamer.training.voices``; sparse music, which the gate has to let
-through, is played by the studio of the example clip.
+``python -m makers sounds OUT`` writes them as a dataset in the *sounds* layout: hums, fans, noises,
+animals, horns, hands, talk; sparse music, which the gate has to let through; and pairs of pieces,
+one of which is the brighter by what is known of mode and dissonance. Talk is ``espeak-ng``'s and
+that of ``streamer.training.voices``; music is played by the studio of the example clip.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ _WORDS = (
 )  # fmt: skip
 _LANGUAGES = ("en-us", "en-gb", "de", "fr", "es", "it", "pt", "sv", "pl", "tr")
 _SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 7, 9, 12, 14))
+_MINORS = ((0, 2, 3, 5, 7, 8, 10), (0, 2, 3, 5, 7, 8, 11))
+#: Pairs of pieces, and how many of each (see ``_piece``).
+_PAIRS = {"mode": 150, "dissonance": 60}
 
 
 def write_sounds(folder: Path) -> int:
@@ -48,25 +52,48 @@ def write_sounds(folder: Path) -> int:
         for number in range(count):
             random = np.random.default_rng([len(rows), *name.encode()])
             sound = make(random, length)
-            sound = sound / (np.abs(sound).max() + 1e-9) * 10 ** (random.uniform(-30, -3) / 20)
             identity = f"{name}-{number}"
-            path = f"audio/{identity}.flac"
-            soundfile.write(folder / path, sound, RATE, subtype="PCM_24")
-            rows.append(
-                {
-                    "clip_id": identity,
-                    "path": path,
-                    "kind": kind,
-                    "group": identity,
-                    "licence": "CC0",
-                    "doubtful": 0,
-                }
-            )
+            rows.append(_kept(folder, identity, sound, random, kind=kind, group=identity))
+    for name, count in _PAIRS.items():
+        for number in range(count):
+            pair = f"{name}-{number}"
+            for brighter in (1, 0):
+                # The same chance twice: the same piece, but for the notes that make it darker.
+                random = np.random.default_rng([number, *name.encode()])
+                sound = _piece(random, length, name if not brighter else None)
+                identity = f"{pair}-{('darker', 'brighter')[brighter]}"
+                row = _kept(folder, identity, sound, random, kind="music", group=pair)
+                rows.append(row | {"pair": pair, "brighter": brighter})
     with (folder / "clips.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, rows[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     return len(rows)
+
+
+def _kept(
+    folder: Path,
+    identity: str,
+    sound: Samples,
+    random: np.random.Generator,
+    *,
+    kind: str,
+    group: str,
+) -> dict[str, Any]:
+    """Write a sound at some level; its row in the table."""
+    path = f"audio/{identity}.flac"
+    sound = sound / (np.abs(sound).max() + 1e-9) * 10 ** (random.uniform(-30, -3) / 20)
+    soundfile.write(folder / path, sound, RATE, subtype="PCM_24")
+    return {
+        "clip_id": identity,
+        "path": path,
+        "kind": kind,
+        "group": group,
+        "licence": "CC0",
+        "doubtful": 0,
+        "pair": "",
+        "brighter": "",
+    }
 
 
 def _over(sound: Samples, random: np.random.Generator, low_db: float, high_db: float) -> Samples:
@@ -221,6 +248,207 @@ def _melody(random: np.random.Generator, length: int) -> Samples:
     return _over(in_room(heard, random) if random.random() < 0.5 else heard, random, 25, 70)
 
 
+def _calls(
+    length: int,
+    random: np.random.Generator,
+    call: Callable[[], Samples],
+    rests: tuple[float, float],
+) -> Samples:
+    """A call again and again, in bursts of a few, with rests of so many seconds between."""
+    sound, at = np.zeros(length), random.uniform(0, 0.5)
+    while at < length / RATE:
+        for _ in range(int(random.integers(1, 6))):
+            one = call() * random.uniform(0.4, 1)
+            _lay(sound, one, min(at, length / RATE), RATE)
+            at += len(one) / RATE + random.uniform(0.01, 0.15)
+        at += random.uniform(*rests)
+    return sound
+
+
+def _glide(
+    random: np.random.Generator,
+    seconds: float,
+    begin: float,
+    end: float,
+    partials: int,
+) -> Samples:
+    """A tone that glides from one frequency in Hz to another, with a flutter in it."""
+    time = np.arange(max(64, int(seconds * RATE))) / RATE
+    path = np.geomspace(begin, end, len(time))
+    flutter = random.uniform(0, 0.12) * np.sin(2 * np.pi * random.uniform(5, 45) * time)
+    phase = 2 * np.pi * np.cumsum(path * (1 + flutter)) / RATE
+    fall, top = random.uniform(0.5, 2), 7600 / max(begin, end)
+    tone = sum(np.sin(k * phase) / k**fall for k in range(1, 1 + max(1, min(partials, int(top)))))
+    return np.asarray(tone * np.sin(np.pi * np.arange(len(time)) / len(time)) ** 0.5)
+
+
+def _birds(random: np.random.Generator, length: int) -> Samples:
+    """One to five birds: chirps that sweep, or the harmonic cries of gulls and crows."""
+    sound = np.zeros(length)
+    for _ in range(int(random.integers(1, 6))):
+        gull = random.random() < 0.4
+        low, high = (500, 1800) if gull else (1500, 6500)
+        seconds, home = random.uniform(0.04, 0.9 if gull else 0.25), random.uniform(low, high)
+        partials = int(random.integers(4, 12)) if gull else int(random.integers(1, 3))
+
+        def call(s: float = seconds, hz: float = home, n: int = partials) -> Samples:
+            bent = hz * 2 ** random.uniform(-0.6, 0.6)
+            return _glide(random, s * random.uniform(0.6, 1.5), hz, bent, n)
+
+        near = random.uniform(0.1, 1)
+        sound += near * _calls(length, random, call, (0.1, 2.5))
+    return _over(in_room(sound, random), random, 0, 40)
+
+
+def _animals(random: np.random.Generator, length: int) -> Samples:
+    """Barks, bleats and lowing: a rough glottis through the resonances of a muzzle."""
+    pitch, seconds = 2 ** random.uniform(6, 9.5), random.choice([0.12, 0.2, 0.7, 1.5])
+    formants, shake = random.uniform([300, 900, 2000], [1100, 2200, 3800]), random.uniform(0, 0.5)
+
+    def call() -> Samples:
+        size = seconds * random.uniform(0.7, 1.3)
+        tone = _glide(random, size, pitch * 1.1, pitch * random.uniform(0.5, 1.1), 40)
+        tone = tone + shake * random.standard_normal(len(tone))
+        heard = np.zeros(len(tone))
+        for hz in formants:
+            b, a = scipy.signal.iirpeak(hz, random.uniform(2, 8), fs=RATE)
+            heard += scipy.signal.lfilter(b, a, tone)
+        tremble = 1 + shake * np.sin(2 * np.pi * 8 * np.arange(len(tone)) / RATE)
+        return np.asarray(heard * tremble)
+
+    return _over(in_room(_calls(length, random, call, (0.2, 3)), random), random, 3, 40)
+
+
+def _horns(random: np.random.Generator, length: int) -> Samples:
+    """Signals: horns of trains and cars, whistles, sirens, beeps."""
+    kind = random.choice(["horn", "whistle", "siren", "beep"])
+    root = {"horn": 250, "whistle": 900, "siren": 600, "beep": 1500}[kind]
+    root *= 2 ** random.uniform(-0.7, 0.7)
+    voices = root * np.cumprod(random.uniform(1, 1.4, int(random.integers(1, 5))))
+    seconds = random.uniform(0.05, 0.4) if kind == "beep" else random.uniform(0.3, 4)
+
+    def call() -> Samples:
+        if kind == "siren":
+            turns = [
+                _glide(random, seconds / 2, a, b, 6)
+                for a, b in ((root, 1.8 * root), (1.8 * root, root))
+            ]
+            return np.concatenate(turns * int(random.integers(1, 4)))
+        partials = 1 if kind == "beep" else 14
+        return np.asarray(sum(_glide(random, seconds, hz, hz, partials) for hz in voices))
+
+    return _over(in_room(_calls(length, random, call, (0.2, 3)), random), random, 3, 45)
+
+
+def _ticks(random: np.random.Generator, length: int) -> Samples:
+    """One small noise at an even pace: a clock, a drip, steps, a wheel, a machine that beats."""
+    sound, beat = np.zeros(length), 2 ** random.uniform(-3.5, 0.3)
+    size = int(random.uniform(0.003, 0.4 * min(beat, 0.5)) * RATE)
+    b, a = scipy.signal.butter(1, np.sort(random.uniform(100, 7000, 2)), "band", fs=RATE)
+    parts = [random.standard_normal(size) * np.geomspace(1, 0.003, size) for _ in range(2)]
+    if random.random() < 0.3:
+        parts = [part * np.sin(random.uniform(0.1, 1) * np.arange(size)) for part in parts]
+    uneven = random.choice([0.001, 0.01, 0.08]) * beat
+    for k in range(int(length / RATE / beat)):
+        hit = scipy.signal.lfilter(b, a, parts[k % 2]) * random.uniform(0.7, 1)
+        _lay(sound, hit, max(0.0, k * beat + random.normal(0, uneven)), RATE)
+    return _over(in_room(sound, random), random, 0, 40)
+
+
+def _water(random: np.random.Generator, length: int) -> Samples:
+    """Water: many drops and bubbles, each a short rising tone, over its rush."""
+    sound = np.zeros(length)
+    for _ in range(int(random.uniform(3, 60) * length / RATE)):
+        hz = 2 ** random.uniform(8.5, 11.8)
+        drop = _glide(random, random.uniform(0.006, 0.05), hz, 1.3 * hz, 1)
+        _lay(sound, drop * random.exponential(), random.uniform(0, length / RATE), RATE)
+    return _over(sound, random, -8, 20)
+
+
+def _babble(random: np.random.Generator, length: int) -> Samples:
+    """A full room: eight to thirty made voices at all distances."""
+    sound = np.zeros(length)
+    for _ in range(int(random.integers(8, 31))):
+        near = 10 ** (random.uniform(-15, 0) / 20)
+        sound += near * np.roll(
+            voice(length / RATE, RATE, random)[:length], random.integers(length)
+        )
+    return _over(in_room(sound, random), random, 5, 40)
+
+
+def _laughter(random: np.random.Generator, length: int) -> Samples:
+    """People who laugh, boo or cheer: vowels, cut into syllables or drawn out."""
+    sound, drawn = np.zeros(length), random.random() < 0.5
+    for _ in range(int(random.choice([1, 2, 5, 15, 40]))):
+        pitch = 2 ** random.uniform(6.6, 8.8)
+        formants = random.uniform([300, 700], [900, 1800])
+
+        def call(hz: float = pitch, peaks: Any = formants) -> Samples:
+            seconds = random.uniform(0.8, 2.5) if drawn else random.uniform(0.08, 0.16)
+            tone = _glide(random, seconds, hz, hz * random.uniform(0.6, 1.2), 30)
+            tone = tone + 0.15 * random.standard_normal(len(tone))
+            heard = np.zeros(len(tone))
+            for peak in peaks:
+                b, a = scipy.signal.iirpeak(peak, random.uniform(3, 8), fs=RATE)
+                heard += scipy.signal.lfilter(b, a, tone)
+            return heard
+
+        sound += random.uniform(0.2, 1) * _calls(length, random, call, (0.05, 1.5))
+    return _over(in_room(sound, random), random, 5, 40)
+
+
+def _piece(random: np.random.Generator, length: int, darker: str | None) -> Samples:
+    """A few chords on random instruments, in major or, ``darker``, otherwise.
+
+    "mode": in the parallel minor. "dissonance": each chord with a neighbour a semitone beside one
+    of its notes. Of mode and valence: Hevner 1935; of dissonance: Blood, Zatorre et al. 1999.
+    """
+    _, play, seeded = _studio(random)
+    minor = _MINORS[int(random.integers(2))]
+    scale = minor if darker == "mode" else _SCALES[0]
+    root, beat = int(random.integers(48, 60)), random.uniform(0.3, 0.8)
+    line = [0, *random.integers(0, 6, 3).tolist()]
+    # A diminished chord is no home of either mode: the second of minor, the seventh of major.
+    line = [degree if degree not in (1, 6) else 3 for degree in line]
+    instruments: tuple[Callable[[float, float, float], Samples], ...] = (
+        lambda hz, s, v: play.flute(seeded, hz, s + 0.1, v),
+        lambda hz, s, v: play.pluck(seeded, hz, s + 0.5, v, 0.9, 5000.0),
+        lambda hz, s, v: play.piano(seeded, hz, s + 0.3, v),
+        lambda hz, s, v: play.music_box(hz, s + 0.6, v),
+        lambda hz, s, v: v * play.pad(seeded, hz, s + 0.3, 0.1, 2000.0),
+        lambda hz, s, v: v * play.cello(seeded, [(0.0, s + 0.1, hz)], s + 0.2),
+    )
+    chord_by, run_by = (instruments[k] for k in random.integers(0, len(instruments), 2))
+    parts = random.random(3) < (0.7, 0.6, 0.6)
+    parts[int(random.integers(2))] = True
+    walk = random.integers(0, 5, 64)
+    beside = int(random.integers(3))
+
+    def hz(degree: int, octave: int) -> float:
+        note = root + scale[degree % 7] + 12 * (degree // 7 + octave)
+        return float(440 * 2 ** ((note - 69) / 12))
+
+    sound = np.zeros(round((length / RATE + 9) * play.RATE))
+    for number in range(int(length / RATE / (4 * beat)) + 1):
+        home, at = line[number % 4], 4 * number * beat
+        chord = [hz(home + step, 0) for step in (0, 2, 4)]
+        if darker == "dissonance":
+            chord.append(chord[beside] * 2 ** (1 / 12))
+        if parts[0]:
+            for pitch in chord:
+                _lay(sound, 0.6 * chord_by(pitch, 4 * beat, 0.7), at, play.RATE)
+        if parts[1]:
+            for step in range(8):
+                tone = chord[int(walk[8 * (number % 8) + step]) % len(chord)]
+                _lay(sound, run_by(2 * tone, beat / 2, 0.7), at + step * beat / 2, play.RATE)
+        if parts[2]:
+            for step in (0, 2):
+                bass = play.upright_bass(hz(home, -1), 2 * beat, 0.8)
+                _lay(sound, bass, at + step * beat, play.RATE)
+    heard = np.asarray(soxr.resample(sound, play.RATE, RATE)[:length])
+    return _over(in_room(heard, random) if random.random() < 0.5 else heard, random, 30, 70)
+
+
 def _hummed(hz: float, seconds: float, rate: int, random: np.random.Generator) -> Samples:
     """A note with vibrato through one resonance, as through closed lips."""
     time = np.arange(int(seconds * rate)) / rate
@@ -261,4 +489,11 @@ _KINDS: tuple[tuple[str, str, int, Maker], ...] = (
     ("read", "speech", 24, _read_aloud),
     ("drums", "music", 30, _drums),
     ("melody", "music", 30, _melody),
+    ("birds", "environment", 30, _birds),
+    ("animals", "environment", 24, _animals),
+    ("horns", "environment", 24, _horns),
+    ("ticks", "environment", 24, _ticks),
+    ("water", "environment", 16, _water),
+    ("babble", "crowd", 20, _babble),
+    ("laughter", "crowd", 30, _laughter),
 )

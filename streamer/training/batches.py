@@ -35,10 +35,11 @@ class Batch:
 
     ``targets`` (emotional, time, 2) on the common plane and ``weights`` (emotional, time), whether
     they count; ``kinds`` are the stretches with labels of one kind. ``ratings`` (rated, time, 2):
-    the labels in time of the first sequences as they are. ``words`` (emotional, 2 * corpora) and
-    ``consensus`` (emotional, 2) of the teachers. ``hints`` (emotional, time, hints) and
+    the labels in time of the first sequences, off their zero. ``words`` (emotional, 2 * corpora)
+    and ``consensus`` (emotional, 2) of the teachers. ``hints`` (emotional, time, hints) and
     ``hint_weights``. ``judged`` are the places of the sequences judged by quadrant, with ``sides``
-    and ``tags`` (judged, 2); ``felt_at`` those with shares ``felt`` (n, 9) of listeners. ``music``
+    and ``tags`` (judged, 2); ``felt_at`` those with shares ``felt`` (n, 9) of listeners. The last
+    ``2 * pairs`` sequences are the pieces of pairs, first all of the brighter ones. ``music``
     (batch,) is 1 for music, ``music_weights`` (batch, time) whether that is sure.
     """
 
@@ -58,6 +59,7 @@ class Batch:
     tags: Floats
     felt_at: NDArray[np.int64]
     felt: Floats
+    pairs: int
     music: Floats
     music_weights: Floats
 
@@ -80,12 +82,19 @@ class Batches:
             "felt": [
                 s for s in songs if s.clip.emotional and not s.clip.dynamic and not s.clip.sides
             ],
-            "sounds": [song for song in songs if not song.clip.emotional],
+            "sounds": [s for s in songs if not s.clip.emotional and not s.clip.pair],
+            "pairs": _brighter_first(songs),
         }
         shares = dict(
             zip(
                 pools,
-                (fit.dynamic_share, fit.quadrant_share, fit.felt_share, fit.sounds_share),
+                (
+                    fit.dynamic_share,
+                    fit.quadrant_share,
+                    fit.felt_share,
+                    fit.sounds_share,
+                    fit.pairs_share,
+                ),
                 strict=True,
             )
         )
@@ -95,7 +104,9 @@ class Batches:
             name: max(1, round(fit.batch * shares[name] / whole)) if pool else 0
             for name, pool in pools.items()
         }
-        ends = np.cumsum([self._sizes[name] for name in pools if name != "sounds"]).tolist()
+        if not fit.pairs_share:
+            self._sizes["pairs"] = 0
+        ends = np.cumsum([self._sizes[name] for name in ("dynamic", "judged", "felt")]).tolist()
         self._kinds = tuple(
             slice(begin, end) for begin, end in itertools.pairwise([0, *ends]) if end > begin
         )
@@ -134,6 +145,10 @@ class Batches:
             return []
         if name == "sounds":
             return [pool[index] for index in random.choice(len(pool), size, p=self._chances)]
+        if name == "pairs":
+            half = len(pool) // 2
+            chosen = random.choice(half, min(half, size // 2), replace=False)
+            return [pool[index] for index in [*chosen, *(chosen + half)]]
         queue = self._queues[name]
         while len(queue) < size:
             queue += random.permutation(len(pool)).tolist()
@@ -154,8 +169,9 @@ class Batches:
         felt = [k for k, song in enumerate(known) if song.clip.felt is not None]
         weights = _stacked([crop.weights for crop in of_them], (0, self._length))
         hint_weights = _stacked([weight for _, weight in hinted], (0, self._length))
+        pairs = sum(song.clip.pair != "" for song in songs) // 2
         return Batch(
-            bands=bands + self._curves(bands, random),
+            bands=bands + self._curves(bands, pairs, random),
             tones=np.stack([crop.tones for crop in crops]),
             emotional=emotional,
             targets=_stacked([crop.targets for crop in of_them], (0, self._length, 2)),
@@ -174,17 +190,22 @@ class Batches:
             tags=np.array([known[k].clip.tags for k in judged], np.float32).reshape(-1, 2),
             felt_at=np.array(felt, np.int64),
             felt=_stacked([np.array(known[k].clip.felt, np.float32) for k in felt], (0, 0)),
+            pairs=pairs,
             music=np.array([song.clip.kind == MUSIC for song in songs], np.float32),
             music_weights=np.stack([crop.music_weights for crop in crops]),
         )
 
-    def _curves(self, bands: Floats, random: np.random.Generator) -> Floats:
-        """A smooth random curve over the bands of some sequences: another equaliser."""
+    def _curves(self, bands: Floats, pairs: int, random: np.random.Generator) -> Floats:
+        """A smooth random curve over the bands of some sequences: another equaliser.
+
+        Both pieces of a pair get the same.
+        """
         batch, _, filters = bands.shape
         k = np.arange(1, _CURVES + 1)
         place = (np.arange(filters) + 0.5) / filters
         size = random.standard_normal((batch, _CURVES)) / np.sqrt(k) * self._fit.equaliser_nepers
         size *= random.random((batch, 1)) < self._fit.equaliser
+        size[len(size) - pairs :] = size[len(size) - 2 * pairs : len(size) - pairs]
         curves = size @ np.cos(np.pi * k[:, None] * place)
         return np.asarray(curves[:, None], dtype=np.float32)
 
@@ -193,6 +214,8 @@ class Batches:
         takes, clip = song.takes, song.clip
         # Of sounds without labels there are few: all of their takes count alike.
         clean = self._fit.clean_share if clip.emotional else 1 / len(takes)
+        if clip.pair:
+            clean = 1.0  # its other half would be heard in another room
         number = 0 if random.random() < clean else 1 + int(random.integers(max(1, len(takes) - 1)))
         take = takes[min(number, len(takes) - 1)]
         frames = len(take.bands)
@@ -216,9 +239,10 @@ class Batches:
         targets, ratings = np.zeros((2, self._length, 2), np.float32)
         if clip.dynamic:
             labels = self._scales[clip.dataset].on_plane(clip.labels)
+            own = clip.labels - np.array(self._scales[clip.dataset].zero)
             for axis in range(2):
                 targets[:, axis] = np.interp(ends, clip.times, labels[:, axis])
-                ratings[:, axis] = np.interp(ends, clip.times, clip.labels[:, axis])
+                ratings[:, axis] = np.interp(ends, clip.times, own[:, axis])
             # Before the first label nothing is known.
             weights[ends < clip.times[0] - 0.25] = 0
         elif clip.emotional:
@@ -284,6 +308,12 @@ def _by_kind(songs: Sequence[Song]) -> NDArray[np.float64]:
     kinds = [song.clip.kind for song in songs]
     chances = np.array([kinds.count(kind) ** -0.5 for kind in kinds])
     return np.asarray(chances / chances.sum() if len(chances) else chances)
+
+
+def _brighter_first(songs: Sequence[Song]) -> list[Song]:
+    """The pieces of pairs: all of the brighter ones, then the others in the same order."""
+    pieces = sorted((s for s in songs if s.clip.pair), key=lambda s: (s.clip.dataset, s.clip.pair))
+    return sorted(pieces, key=lambda song: not song.clip.brighter)
 
 
 def _stacked(rows: Sequence[Floats], empty: tuple[int, ...]) -> Floats:

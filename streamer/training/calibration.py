@@ -57,6 +57,7 @@ def calibrated(
     songs: Sequence[Song],
     scales: Mapping[str, Scale],
     name: str,
+    widening: Sequence[float] = (1.0, 1.0),
 ) -> Model:
     """The model of a fitted network, calibrated on ``songs``; as it came where there are none.
 
@@ -64,7 +65,7 @@ def calibrated(
     common plane, what lies between the best for the error (r times the labels') and for the
     concordance (the labels'), three quarters of the way to the latter on a logarithmic scale. The
     deviations are scaled until the 90 % interval holds 90 % of the labels, every corpus counting
-    alike.
+    alike, and ``widening`` times as much: songs from elsewhere are to be held, too.
     """
     model = plain(recipe, fitted, name)
     known = [song for song in songs if song.clip.emotional]
@@ -81,7 +82,7 @@ def calibrated(
         labels.append(told.wanted)
         weights.append(np.full(len(told.said), 1 / len(told.said) / sizes[song.clip.dataset]))
     x, y, w = np.concatenate(outputs), np.concatenate(labels), np.concatenate(weights)
-    valence, arousal = (_axis(x[:, k], x[:, 2 + k], y[:, k], w) for k in range(2))
+    valence, arousal = (_axis(x[:, k], x[:, 2 + k], y[:, k], w, widening[k]) for k in range(2))
     config = replace(model.config, calibration=Calibration(valence, arousal))
     return Model(name, config, fitted.weights)
 
@@ -139,10 +140,12 @@ def _axis(
     deviations: NDArray[np.floating],
     labels: NDArray[np.float64],
     weights: NDArray[np.float64],
+    widening: float,
 ) -> AxisCalibration:
     weights = weights / weights.sum()
     scale = round(_scale(means, labels, weights), 6)
-    return AxisCalibration(scale, 0.0, _sd_scale(scale * means, deviations, labels, weights))
+    wide = _sd_scale(scale * means, deviations, labels, weights, widening)
+    return AxisCalibration(scale, 0.0, wide)
 
 
 def _own_axis(
@@ -176,9 +179,13 @@ def _sd_scale(
     deviations: NDArray[np.floating],
     labels: NDArray[np.float64],
     weights: NDArray[np.float64],
+    widening: float = 1.0,
 ) -> float:
-    """What the deviations are to be multiplied with for 90 % of the labels to lie inside."""
+    """What the deviations are to be multiplied with for 90 % of the labels to lie inside.
+
+    ``widening`` times that.
+    """
     errors = np.abs(labels - np.clip(means, -1, 1)) / deviations
     order = np.argsort(errors)
     ninety = errors[order][min(np.searchsorted(weights[order].cumsum(), 0.9), len(order) - 1)]
-    return round(min(max(float(ninety) / _NINETY, 1e-3), 10.0), 6)
+    return round(min(max(widening * float(ninety) / _NINETY, 1e-3), 10.0), 6)

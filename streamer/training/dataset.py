@@ -10,7 +10,9 @@ Five layouts are read, told apart by the files and columns that they have:
 - *felt*: ``clips.csv`` (``song_id,path``, one column for each of :data:`FELT`, ``fold``): the share
   of listeners who felt each of nine emotions.
 - *sounds*: ``clips.csv`` (``clip_id,path,kind,group,licence,doubtful``): sounds that are no music
-  but for those of kind ``music``. A quarter of the groups, chosen by name, is never held out.
+  but for those of kind ``music``. A quarter of the groups, chosen by name, is never held out. With
+  the columns ``pair,brighter``, two clips of one ``pair`` are the same piece twice, and that with 1
+  is known to be the brighter; such pieces are learnt from, and never held out.
 - *DEAM*: the release as it is downloaded, ``MEMD_audio/*.mp3`` and ``annotations/annotations
   averaged per song/dynamic (per second annotations)/{arousal,valence}.csv``.
 """
@@ -65,8 +67,10 @@ class Clip:
     of such a clip, and ``sides``, 1 or 0, whether they count as positive and high, if it was judged
     by quadrant; ``felt`` (9,) the shares of :data:`FELT`. ``kind`` is "music", or what else is
     heard. ``learnt``: whether its terms let a model learn from it; if not, it is for measuring.
-    A ``fold`` of -1 is never held out. ``hints`` (windows, 114): what a teacher that heard much
-    more music says of each :data:`HINT_WINDOW_S` seconds, one window each :data:`HINT_HOP_S`.
+    A ``fold`` of -1 is never held out. ``pair``: the name of a pair of pieces, one of them
+    ``brighter`` than the other; empty where there is none. ``hints`` (windows, 114): what a teacher
+    that heard much more music says of each :data:`HINT_WINDOW_S` seconds, one window each
+    :data:`HINT_HOP_S`.
     """
 
     dataset: str
@@ -81,6 +85,8 @@ class Clip:
     felt: tuple[float, ...] | None = None
     kind: str = MUSIC
     learnt: bool = True
+    pair: str = ""
+    brighter: bool = False
     hints: NDArray[np.float16] | None = None
 
     @property
@@ -233,18 +239,27 @@ def _felt(folder: Path) -> Iterator[Clip]:
 
 def _sounds(folder: Path) -> Iterator[Clip]:
     columns = ("clip_id", "path", "kind", "group", "licence", "doubtful")
+    pairs: dict[str, list[str | None]] = {}
     for row in _rows(folder / "clips.csv", columns):
         if _number(row, "doubtful", folder):
             continue  # It may hold music: neither figures nor training want it.
+        pair = row.get("pair") or ""
+        if pair:
+            pairs.setdefault(pair, []).append(row.get("brighter"))
         yield Clip(
             dataset=folder.resolve().name,
             song=row["clip_id"],
             path=folder / row["path"],
-            fold=_fold(row["group"], kept=4),
+            fold=-1 if pair else _fold(row["group"], kept=4),
             group=row["group"],
             kind=row["kind"],
             learnt=row["licence"] != "not stated",
+            pair=pair,
+            brighter=bool(pair) and row["brighter"] == "1",
         )
+    for pair, found in pairs.items():
+        if sorted(found) != ["0", "1"]:
+            raise DatasetError(f"{folder}: pair {pair} is not one clip with brighter 1 and one 0")
 
 
 def _fold(name: str, kept: int = 0) -> int:

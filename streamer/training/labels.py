@@ -1,14 +1,16 @@
 """Labels of every kind on one plane: what a corpus calls positive and high, on a common scale.
 
-Corpora mean different things by their numbers. Ratings keep their zero, a scale's neutral middle;
-all else is centred on its own; each is made as wide as the others; and since valence is half
-arousal in one of them and has nothing to do with it in another, all are brought to the same
-correlation between the two.
+Corpora mean different things by their numbers. Zero is the middle between what people call positive
+and negative, high and low: where clips judged by quadrant are among the songs, that is where a
+corpus's own teacher puts their middle (``streamer.training.teachers``); else it is the middle of
+the corpus, but that ratings which are learnt alone keep the zero of their scale. Each corpus is
+made as wide as the others; and since valence is half arousal in one of them and has nothing to do
+with it in another, all are brought to the same correlation between the two.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,19 +44,19 @@ def label_of(clip: Clip) -> Doubles:
 class Scale:
     """One corpus's: ``mean`` and ``sd`` (2,) of its labels, and ``r``, how valence follows arousal.
 
-    ``wanted``: the correlation that all corpora are brought to. ``rated``: whether the labels'
-    zero is to be kept.
+    ``wanted``: the correlation that all corpora are brought to. ``zero`` (2,): what becomes the
+    plane's zero, in the corpus's own numbers.
     """
 
     mean: tuple[float, float]
     sd: tuple[float, float]
     r: float
     wanted: float
-    rated: bool
+    zero: tuple[float, float]
 
     @classmethod
-    def of(cls, songs: Sequence[Song], wanted: float) -> Scale:
-        """That of the songs of one corpus."""
+    def of(cls, songs: Sequence[Song], wanted: float, zero: tuple[float, float] | None) -> Scale:
+        """That of the songs of one corpus; where there is no ``zero``, their mean is."""
         labels = np.concatenate(
             [s.clip.labels if s.clip.dynamic else label_of(s.clip)[None] for s in songs]
         )
@@ -62,7 +64,7 @@ class Scale:
         valence, arousal = ((labels - mean) / sd).T
         # Two labels that say the same leave nothing of valence: some of it is kept.
         r = float(np.clip((valence * arousal).mean(), -0.9, 0.9))
-        return cls((mean[0], mean[1]), (sd[0], sd[1]), r, wanted, songs[0].clip.dynamic)
+        return cls((mean[0], mean[1]), (sd[0], sd[1]), r, wanted, zero or (mean[0], mean[1]))
 
     @classmethod
     def own(cls, songs: Sequence[Song]) -> Scale:
@@ -73,27 +75,32 @@ class Scale:
         """
         if songs[0].clip.dynamic:
             valence, arousal = LABEL_SD.tolist()
-            return cls((0.0, 0.0), (valence, arousal), 0.0, 0.0, rated=True)
+            return cls((0.0, 0.0), (valence, arousal), 0.0, 0.0, (0.0, 0.0))
         labels = np.array([label_of(song.clip) for song in songs])
         middle = labels.mean(axis=0) * (songs[0].clip.sides is None)
         sd = np.sqrt(np.square(labels - middle).mean(axis=0)) + _SMALL
-        return cls((middle[0], middle[1]), (sd[0], sd[1]), 0.0, 0.0, rated=False)
+        zero = (float(middle[0]), float(middle[1]))
+        return cls(zero, (sd[0], sd[1]), 0.0, 0.0, zero)
 
     def on_plane(self, labels: Doubles) -> Doubles:
         """Labels (n, 2) of the corpus on the common plane."""
-        valence, arousal = ((labels - np.array(self.mean)) / np.array(self.sd)).T
+        valence, arousal = ((labels - np.array(self.zero)) / np.array(self.sd)).T
         rest = (valence - self.r * arousal) / (1 - self.r**2) ** 0.5
         common = (1 - self.wanted**2) ** 0.5 * rest + self.wanted * arousal
-        plane = np.stack([common, arousal], axis=1)
-        if self.rated:
-            plane += np.array(self.mean) / np.array(self.sd)
-        return np.asarray(plane * LABEL_SD)
+        return np.asarray(np.stack([common, arousal], axis=1) * LABEL_SD)
 
 
-def scales_of(songs: Sequence[Song], wanted: float) -> dict[str, Scale]:
-    """The scale of each corpus that has labels among ``songs``."""
+def scales_of(
+    songs: Sequence[Song], wanted: float, zeros: Mapping[str, tuple[float, float]]
+) -> dict[str, Scale]:
+    """The scale of each corpus that has labels among ``songs``, with the ``zeros`` known."""
     by_corpus: dict[str, list[Song]] = {}
     for song in songs:
         if song.clip.emotional:
             by_corpus.setdefault(song.clip.dataset, []).append(song)
-    return {name: Scale.of(members, wanted) for name, members in sorted(by_corpus.items())}
+    if len(by_corpus) == 1 and not zeros:
+        zeros = {name: (0.0, 0.0) for name, own in by_corpus.items() if own[0].clip.dynamic}
+    return {
+        name: Scale.of(members, wanted, zeros.get(name))
+        for name, members in sorted(by_corpus.items())
+    }

@@ -33,7 +33,8 @@ class LossConfig:
     cross-entropy of the sides of clips judged by quadrant; ``tags``: 1 - r with their coarse
     numbers; ``felt``: 1 - r with the shares of felt emotions; ``teachers``: squared error in each
     teacher's word (``streamer.training.teachers``); ``hints``: likewise in the hints of the
-    datasets. ``music``: cross-entropy of the gate. A part with weight 0 is not learnt.
+    datasets. ``music``: cross-entropy of the gate. ``pairs``: by how much less than ``margin`` the
+    brighter piece of a pair is above the other in valence. A part with weight 0 is not learnt.
     """
 
     labels: float
@@ -47,6 +48,8 @@ class LossConfig:
     teachers: float
     hints: float
     music: float
+    pairs: float = 0.0
+    margin: float = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +59,10 @@ class FitConfig:
     ``epochs`` of ``steps`` batches of ``batch`` sequences of ``crop_s`` seconds, of which, as far
     as there are any, ``dynamic_share`` have labels in time, ``quadrant_share`` are clips judged by
     quadrant, ``felt_share`` clips with felt emotions, ``sounds_share`` without labels: music or
-    not. A sequence is of the clip as it is with probability ``clean_share``, else of a distorted
-    take; with probability ``equaliser`` a smooth curve of about ``equaliser_nepers`` (of power; 1
-    is 4.3 dB) is laid over its bands. Labels before ``settle_s`` are not learnt from; with
+    not, ``pairs_share`` pieces in pairs. A sequence is of the clip as it is with probability
+    ``clean_share``, else of a distorted take (pairs are always as they are); with probability
+    ``equaliser`` a smooth curve of about ``equaliser_nepers`` (of power; 1 is 4.3 dB) is laid over
+    its bands. Labels before ``settle_s`` are not learnt from; with
     probability ``carry`` a sequence begins in the state in which another song ended. ``average``:
     decay of the moving average of the weights, which is what is kept. ``memory_s``: forget gates
     begin with memories up to this long (Tallec and Ollivier 2018). ``calibration_share`` of the
@@ -89,6 +93,7 @@ class FitConfig:
     calibration_share: float
     arousal_in_valence: float
     ratings_share: tuple[float, ...]
+    pairs_share: float = 0.0
 
     def __post_init__(self) -> None:
         if len(self.ratings_share) != 2 or not all(0 <= part <= 1 for part in self.ratings_share):

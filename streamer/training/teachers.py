@@ -39,12 +39,17 @@ class Teachings:
     """What the teachers say of each song, by dataset and name.
 
     ``words`` (2 * corpora,): valence and arousal by each corpus's teacher, standardised over its
-    own songs. ``consensus`` (2,): what they agree on, on the common plane.
+    own songs. ``consensus`` (2,): what they agree on, on the common plane. ``zeros`` (2,) of each
+    corpus, in its own numbers: where its teacher puts the middle between the sides of clips judged
+    by quadrant; empty where there are no such clips. ``widening`` (2,): how many times larger a
+    teacher's errors are on songs of a corpus that it never heard than on new songs of its own.
     """
 
     corpora: tuple[str, ...]
     words: dict[tuple[str, str], Floats]
     consensus: dict[tuple[str, str], Floats]
+    zeros: dict[str, tuple[float, float]]
+    widening: tuple[float, float] = (1.0, 1.0)
 
 
 def teach(songs: Sequence[Song], wanted: float) -> Teachings:
@@ -58,13 +63,18 @@ def teach(songs: Sequence[Song], wanted: float) -> Teachings:
     songs = [song for song in songs if song.clip.emotional]
     corpora = tuple(sorted({song.clip.dataset for song in songs}))
     if not corpora:
-        return Teachings((), {}, {})
+        return Teachings((), {}, {}, {})
     facts = np.array([song.facts for song in songs], np.float64)
     if all(song.clip.hints is not None for song in songs):
         facts = np.concatenate([facts, [hinted(song.clip) for song in songs]], axis=1)
     home = np.array([corpora.index(song.clip.dataset) for song in songs])
     part = np.array([_part(song.clip) for song in songs])
-    words, valences, arousals = [], [], []
+    words, valences, arousals, zeros = [], [], [], {}
+    sides = [song.clip.sides for song in songs]
+    known, errors = np.array([label_of(song.clip) for song in songs]), np.zeros((2, 2))
+    for number in range(len(corpora)):
+        own = home == number
+        known[own] = (known[own] - known[own].mean(axis=0)) / (known[own].std(axis=0) + 1e-9)
     for number in range(len(corpora)):
         own = home == number
         labels = np.array(
@@ -76,12 +86,28 @@ def teach(songs: Sequence[Song], wanted: float) -> Teachings:
             inside, asked = part[own] != k, own & (part == k)
             if inside.any():
                 said[asked] = regress(facts[own][inside], labels[inside], facts[asked])
-        said = (said - said[own].mean(axis=0)) / (said[own].std(axis=0) + 1e-9)
+        middle = _between(said, sides)
+        if middle is not None:
+            zeros[corpora[number]] = (float(middle[0]), float(middle[1]))
+        home_of = said[own].mean(axis=0)
+        spread = said[own].std(axis=0) + 1e-9
+        off = np.zeros(2) if middle is None else (middle - home_of) / spread
+        said = (said - home_of) / spread
+        for other in range(len(corpora)):
+            of_it = home == other
+            heard = (said[of_it] - said[of_it].mean(axis=0)) / (said[of_it].std(axis=0) + 1e-9)
+            errors[int(other != number)] += 1 - (heard * known[of_it]).mean(axis=0)
         slope = (said[own][:, 0] * said[own][:, 1]).mean()
         rest = said[:, 0] - slope * said[:, 1]
         words.append(said)
-        valences.append(rest / (rest[own].std() + 1e-9))
-        arousals.append(said[:, 1])
+        valences.append((rest - off[0] + slope * off[1]) / (rest[own].std() + 1e-9))
+        arousals.append(said[:, 1] - off[1])
+    own_pairs, other_pairs = len(corpora), len(corpora) * (len(corpora) - 1)
+    widening = (1.0, 1.0)
+    if other_pairs:
+        # 2 - 2 r is the squared error of what is as wide as the labels.
+        wide = np.sqrt(errors[1] / other_pairs / (errors[0] / own_pairs + 1e-9))
+        widening = (max(1.0, float(wide[0])), max(1.0, float(wide[1])))
     arousal = np.mean(arousals, axis=0)
     valence = (1 - wanted**2) ** 0.5 * _WIDENING * np.mean(valences, axis=0) + wanted * arousal
     # Rounded: sums in another order, as on another machine, are to give the same run.
@@ -89,8 +115,26 @@ def teach(songs: Sequence[Song], wanted: float) -> Teachings:
     told = np.round(np.concatenate(words, axis=1), _PLACES).astype(np.float32)
     names = [(song.clip.dataset, song.clip.song) for song in songs]
     return Teachings(
-        corpora, dict(zip(names, told, strict=True)), dict(zip(names, agreed, strict=True))
+        corpora,
+        dict(zip(names, told, strict=True)),
+        dict(zip(names, agreed, strict=True)),
+        zeros,
+        widening,
     )
+
+
+def _between(said: Doubles, sides: Sequence[tuple[int, int] | None]) -> NDArray[np.float64] | None:
+    """The middle (2,) between what is said of the clips of both sides; None where there is none.
+
+    However many there are on each side.
+    """
+    judged = np.array([side is not None for side in sides])
+    known = np.array([side for side in sides if side is not None])
+    if not judged.any() or (np.ptp(known, axis=0) == 0).any():
+        return None
+    heard = said[judged]
+    means = [[heard[known[:, axis] == side, axis].mean() for side in (0, 1)] for axis in (0, 1)]
+    return np.asarray(np.mean(means, axis=1))
 
 
 def regress(x: Doubles, y: Doubles, asked: Doubles) -> Doubles:

@@ -62,13 +62,14 @@ def train(
     work.mkdir(parents=True, exist_ok=True)
 
     learnt, kept_back = inner_split(songs, recipe.fit.calibration_share, seed)
-    scales = scales_of(songs, recipe.fit.arousal_in_valence)
+    teachings = teach(learnt, recipe.fit.arousal_in_valence)
+    scales = scales_of(songs, recipe.fit.arousal_in_valence, teachings.zeros)
     fitted = fit(
         recipe,
         learnt,
         seed=seed,
         scales=scales,
-        teachings=teach(learnt, recipe.fit.arousal_in_valence),
+        teachings=teachings,
         checkpoint=work / "network.pt",
         report=report,
     )
@@ -76,7 +77,7 @@ def train(
     for song in songs:  # those calibrated on are known to the model too
         by_dataset.setdefault(song.clip.dataset, []).append(song.clip.song)
     known = {name: tuple(members) for name, members in by_dataset.items()}
-    model = calibrated(recipe, fitted, kept_back, scales, directory.name)
+    model = calibrated(recipe, fitted, kept_back, scales, directory.name, teachings.widening)
     save_model(directory, dataclasses.replace(model.config, songs=known), model.weights)
     for file in work.iterdir():
         file.unlink()

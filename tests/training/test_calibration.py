@@ -55,7 +55,7 @@ def rated(songs: list[Song]) -> list[Song]:
 @pytest.mark.parametrize("sd", [0.06, 1.2])
 def test_deviations_are_made_to_hold(recipe: Recipe, rated: list[Song], sd: float) -> None:
     """A network too sure of itself is widened, one too humble narrowed, to 90 % in 90 %."""
-    made, scales = toy(recipe, rated, 1.0, sd), scales_of(rated, 0.2)
+    made, scales = toy(recipe, rated, 1.0, sd), scales_of(rated, 0.2, {})
     plain = calibrated(recipe, made, [], scales, "plain")
     for axis in (plain.config.calibration.valence, plain.config.calibration.arousal):
         assert (axis.scale, axis.offset, axis.sd_scale) == (1, 0, 1)
@@ -73,7 +73,7 @@ def test_deviations_are_made_to_hold(recipe: Recipe, rated: list[Song], sd: floa
 
 def test_estimates_become_as_wide_as_the_labels_allow(recipe: Recipe, rated: list[Song]) -> None:
     """Between r times the labels' width and that width, whatever the network's own scale was."""
-    scales = scales_of(rated, 0.2)
+    scales = scales_of(rated, 0.2, {})
     for own in (0.5, 1.0):
         model = calibrated(recipe, toy(recipe, rated, own, 0.2), rated, scales, "calibrated")
         assert model.config.calibration.valence.offset == 0
@@ -86,7 +86,7 @@ def test_estimates_become_as_wide_as_the_labels_allow(recipe: Recipe, rated: lis
 def test_every_corpus_counts_alike(recipe: Recipe, songs: list[Song]) -> None:
     """A model calibrated on all kinds of clips has another scale than on one kind alone."""
     known = [song for song in songs if song.clip.emotional]
-    scales = scales_of(known, 0.2)
+    scales = scales_of(known, 0.2, {})
     made = toy(recipe, known, 0.3, 0.2)
     together = calibrated(recipe, made, known, scales, "all").config.calibration
     alone = calibrated(

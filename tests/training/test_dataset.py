@@ -227,6 +227,29 @@ def test_sounds_that_are_no_music(sounds: Path) -> None:
     assert all(fold >= 0 for fold in dataset.folds)
 
 
+def test_pairs_of_pieces(sounds: Path, tmp_path: Path) -> None:
+    """Two clips of a pair are learnt from and never held out; half a pair is refused."""
+    folder = tmp_path / "sounds"
+    shutil.copytree(sounds, folder)
+    head, *lines = (folder / "clips.csv").read_text().splitlines()
+    assert ",music," in lines[2]
+    assert ",music," in lines[5]
+
+    def written(*pairs: str) -> Path:
+        ends = dict(zip((2, 5), pairs, strict=True))
+        rows = [f"{line},{ends.get(number, ',')}" for number, line in enumerate(lines)]
+        (folder / "clips.csv").write_text("\n".join([f"{head},pair,brighter", *rows]) + "\n")
+        return folder
+
+    clips = read_dataset(written("thirds,1", "thirds,0")).clips
+    assert [clip.pair for clip in clips] == ["", "", "thirds", "", "", "thirds"]
+    assert [clip.brighter for clip in clips] == [False, False, True, False, False, False]
+    assert [clip.fold for clip in clips if clip.pair] == [-1, -1]
+    for wrong in (("thirds,1", "thirds,1"), ("thirds,1", "fifths,0"), ("thirds,1", "thirds,")):
+        with pytest.raises(DatasetError, match="pair thirds is not one clip with brighter 1"):
+            read_dataset(written(*wrong))
+
+
 def test_hints_beside_a_dataset(excerpts: Path, tmp_path: Path) -> None:
     """``../hints/NAME.npz`` gives each clip its windows; a damaged file is named."""
     folder = tmp_path / "songs"

@@ -85,6 +85,23 @@ def test_pooled_and_per_song(rows: list[Row]) -> None:
         assert figures["baselines"]["ridge"]["pooled"][axis]["rmse"] == pytest.approx(0.15)
 
 
+def test_figures_on_the_raters_own_zero(rows: list[Row]) -> None:
+    """What is off by the same everywhere agrees perfectly, where other folds tell by how much.
+
+    A fold's own labels have no say in its shift.
+    """
+    folded = [dataclasses.replace(row, fold=int(row.song == "b")) for row in rows]
+    found = five_fold(folded)["own_zero"]
+    for axis in ("valence", "arousal"):
+        assert found[axis]["ccc"]["mean"] == pytest.approx(1)
+        assert found[axis]["rmse"]["mean"] == pytest.approx(0, abs=1e-9)
+    off = [
+        dataclasses.replace(row, valence=row.valence + 0.1 * (row.song == "b")) for row in folded
+    ]
+    # Each song is moved as far as the other one needs: both are wrong by .1.
+    assert five_fold(off)["own_zero"]["valence"]["rmse"]["mean"] == pytest.approx(0.1)
+
+
 def test_movement_counts_long_excerpts(rows: list[Row]) -> None:
     """Only excerpts of 15 s and more have an r within, with an interval that holds it."""
     figures = five_fold(rows)["movement"]["valence"]

@@ -26,7 +26,7 @@ from streamer.training.teachers import teach
 
 def fit_to(recipe: Recipe, songs: list[Song], **options: Any) -> Fitted:
     """A run with the scales and teachers of the songs themselves."""
-    scales, teachings = scales_of(songs, 0.2), teach(songs, 0.2)
+    scales, teachings = scales_of(songs, 0.2, {}), teach(songs, 0.2)
     return fit(recipe, songs, scales=scales, teachings=teachings, **options)
 
 
@@ -127,9 +127,43 @@ def test_crops_lie_where_the_labels_are(recipe: Recipe, songs: list[Song]) -> No
         song.clip, times=song.clip.times[late], labels=song.clip.labels[late]
     )
     some = [dataclasses.replace(song, clip=clip)] * 4
-    batches = Batches(some, recipe, scales_of(some, 0.2), teach(some, 0.2))
+    batches = Batches(some, recipe, scales_of(some, 0.2, {}), teach(some, 0.2))
     for batch in batches.epoch(np.random.default_rng(0)):
         assert (batch.weights.sum(axis=1) > 5).all()
+
+
+def test_pairs_come_together(recipe: Recipe, songs: list[Song]) -> None:
+    """The last sequences are pairs, first the brighter ones, each beside its own darker one.
+
+    What is no pair has no place among them, and pairs none among the other sounds.
+    """
+    sounds = [song for song in songs if song.clip.kind == "music" and not song.clip.emotional]
+    pieces = []
+    for number in range(4):
+        for brighter in (False, True):
+            clip = dataclasses.replace(
+                sounds[0].clip, pair=f"pair {number}", brighter=brighter, song=f"{number}{brighter}"
+            )
+            level = np.float16(10 * number + brighter)
+            take = dataclasses.replace(
+                sounds[0].takes[0], bands=np.full_like(sounds[0].bands, level)
+            )
+            pieces.append(dataclasses.replace(sounds[0], clip=clip, takes=(take,)))
+    everything = [*pieces, *songs]
+    fit = dataclasses.replace(recipe.fit, pairs_share=0.5, equaliser=1.0)
+    some = dataclasses.replace(recipe, fit=fit)
+    batches = Batches(everything, some, scales_of(songs, 0.2, {}), teach(songs, 0.2))
+    for batch in batches.epoch(np.random.default_rng(0)):
+        assert batch.pairs
+        brighter, darker = np.split(batch.bands[-2 * batch.pairs :, 0, 0], 2)
+        np.testing.assert_allclose(brighter - darker, 1, atol=1e-4)
+        assert len(set(brighter.tolist())) == batch.pairs
+        assert (batch.music[-2 * batch.pairs :] == 1).all()
+        rest = batch.bands[: -2 * batch.pairs]
+        assert (rest.std(axis=(1, 2)) > 0).all()
+    without = dataclasses.replace(recipe, fit=dataclasses.replace(fit, pairs_share=0.0))
+    batches = Batches(everything, without, scales_of(songs, 0.2, {}), teach(songs, 0.2))
+    assert {batch.pairs for batch in batches.epoch(np.random.default_rng(0))} == {0}
 
 
 def test_a_loss_beyond_all_numbers_is_told(recipe: Recipe, songs: list[Song]) -> None:

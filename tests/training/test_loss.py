@@ -29,8 +29,10 @@ ALL = LossConfig(
     teachers=1.0,
     hints=0.6,
     music=1.0,
+    pairs=1.0,
+    margin=0.2,
 )
-NOTHING = LossConfig(**dict.fromkeys(dataclasses.asdict(ALL), 0.0))
+NOTHING = LossConfig(**dict.fromkeys(dataclasses.asdict(ALL), 0.0) | {"margin": 0.2})
 TIME = 20
 
 
@@ -39,8 +41,11 @@ def only(**weights: float) -> LossConfig:
     return dataclasses.replace(NOTHING, **weights)
 
 
-def batch(**parts: Any) -> Batch:
-    """Two sequences each with ratings, a quadrant and felt emotions, and a noise."""
+def batch(pairs: int = 0, **parts: Any) -> Batch:
+    """Two sequences each with ratings, a quadrant and felt emotions, and a noise.
+
+    The last ``2 * pairs`` of them are pairs, too.
+    """
     known: dict[str, Any] = {
         "bands": np.zeros((7, TIME, 1)),
         "tones": np.zeros((7, TIME, 1)),
@@ -63,6 +68,7 @@ def batch(**parts: Any) -> Batch:
         kinds=(slice(0, 2), slice(2, 4), slice(4, 6)),
         judged=np.array([2, 3]),
         felt_at=np.array([4, 5]),
+        pairs=pairs,
         **arrays,
     )
 
@@ -165,3 +171,15 @@ def test_a_batch_without_a_label_teaches_nothing() -> None:
     for part in said.values():
         assert part.grad is not None
         assert torch.isfinite(part.grad).all()
+
+
+@pytest.mark.parametrize(("apart", "missing"), [(0.5, 0.0), (0.2, 0.0), (0.05, 0.15), (-0.1, 0.3)])
+def test_the_brighter_piece_has_to_be_above(apart: float, missing: float) -> None:
+    """What is missing to the margin costs; more than the margin gains nothing. Arousal is free."""
+    said = np.zeros((7, TIME, 2))
+    said[3:5, :, 0] = 0.3 + apart / 2  # the brighter ones of two pairs, then the darker
+    said[5:7, :, 0] = 0.3 - apart / 2
+    said[3:7, :, 1] = np.array([0.5, -0.5, 0.1, 0.9])[:, None]
+    found = cost(only(pairs=2.0), batch(pairs=2), estimate=said)
+    assert found == pytest.approx(2 * missing / 0.25, abs=1e-4)
+    assert cost(only(pairs=2.0), batch(pairs=0), estimate=said) == 0

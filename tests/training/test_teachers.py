@@ -74,8 +74,9 @@ def test_facts_do_not_hear_the_key(recipe: Recipe, songs: list[Song], turn: int)
 
 @pytest.mark.parametrize("wanted", [0.0, 0.25])
 def test_corpora_come_to_one_plane(songs: list[Song], wanted: float) -> None:
-    """As wide, the two correlated alike; ratings keep their zero, the rest is centred."""
-    for name, scale in scales_of(songs, wanted).items():
+    """As wide, the two correlated alike, and each centred on what is its zero."""
+    zeros = {"songs": (0.1, -0.2)}
+    for name, scale in scales_of(songs, wanted, zeros).items():
         own = [song for song in songs if song.clip.dataset == name]
         labels = np.concatenate(
             [s.clip.labels if s.clip.dynamic else label_of(s.clip)[None] for s in own]
@@ -83,5 +84,51 @@ def test_corpora_come_to_one_plane(songs: list[Song], wanted: float) -> None:
         on_plane = scale.on_plane(labels)
         np.testing.assert_allclose(on_plane.std(axis=0), LABEL_SD, rtol=0.02)
         assert np.corrcoef(on_plane.T)[0, 1] == pytest.approx(wanted, abs=0.02)
-        if not scale.rated:
-            np.testing.assert_allclose(on_plane.mean(axis=0), 0, atol=1e-9)
+        middle = np.array(zeros[name]) if name in zeros else labels.mean(axis=0)
+        np.testing.assert_allclose(scale.on_plane(middle[None]), 0, atol=1e-9)
+
+
+def test_ratings_alone_keep_their_zero(songs: list[Song]) -> None:
+    """Somebody's own ratings, learnt without others, mean what they say; tags alone are centred."""
+    rated = [song for song in songs if song.clip.dynamic]
+    zero = np.zeros((1, 2))
+    np.testing.assert_allclose(scales_of(rated, 0.2, {})["songs"].on_plane(zero), 0, atol=1e-12)
+    felt = [song for song in songs if song.clip.dataset == "felt"]
+    both = scales_of([*rated, *felt], 0.2, {})
+    assert abs(both["songs"].on_plane(zero)).max() > 0.01
+    mean = np.mean([label_of(song.clip) for song in felt], axis=0)[None]
+    np.testing.assert_allclose(scales_of(felt, 0.2, {})["felt"].on_plane(mean), 0, atol=1e-9)
+
+
+def test_zero_is_between_the_sides(songs: list[Song]) -> None:
+    """Every corpus's zero lies where its teacher puts the middle of clips judged by quadrant.
+
+    Without such clips nothing is known of it.
+    """
+    known = [song for song in songs if song.clip.emotional]
+    taught = teach(known, 0.2)
+    assert taught.zeros.keys() == set(taught.corpora)
+    # The teacher of the clips' own tags puts them where the tags are, in the mean of both sides.
+    clips = [song for song in known if song.clip.sides is not None]
+    tags, sides = (np.array([getattr(s.clip, kind) for s in clips]) for kind in ("tags", "sides"))
+    for axis in range(2):
+        by_side = [tags[sides[:, axis] == side, axis].mean() for side in (0, 1)]
+        assert by_side[0] < taught.zeros["clips"][axis] < by_side[1]
+    without = [song for song in known if song.clip.sides is None]
+    assert teach(without, 0.2).zeros == {}
+
+
+def test_errors_elsewhere_are_larger(songs: list[Song]) -> None:
+    """A teacher's errors on other corpora are told as a multiple of those at home: 1 or more."""
+    widening = teach(songs, 0.2).widening
+    assert all(1 <= factor < 10 for factor in widening)
+    alone = [song for song in songs if song.clip.dataset == "songs"]
+    assert teach(alone, 0.2).widening == (1.0, 1.0)
+    # Where another corpus's labels are turned round, a teacher errs there as much as it can.
+    turned = [
+        dataclasses.replace(song, clip=dataclasses.replace(song.clip, labels=-song.clip.labels))
+        if song.clip.dynamic
+        else song
+        for song in songs
+    ]
+    assert all(a > b for a, b in zip(teach(turned, 0.2).widening, widening, strict=True))

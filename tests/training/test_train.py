@@ -36,7 +36,7 @@ def fitted(
         recipe,
         songs,
         seed=seed,
-        scales=scales_of(songs, 0.2),
+        scales=scales_of(songs, 0.2, {}),
         teachings=teach(songs, 0.2),
         checkpoint=checkpoint,
         report=report,
