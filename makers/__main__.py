@@ -15,7 +15,7 @@ from makers.card import draw_reliability, write_accuracy, write_card
 from makers.own import own_clips
 from makers.robustness import robustness, streams
 from makers.sounds import write_sounds
-from makers.variants import ABLATION_FOLD, ABLATION_SEEDS, ablation, read_ablations
+from makers.variants import ABLATION_FOLD, ABLATION_SEED, Variant, ablation, read_ablations
 from streamer.cli.learning import learning, progress_bars, read, songs_of
 from streamer.errors import StreamerError, writing
 from streamer.training.crossval import LEFT_OUT, OUT_OF_FOLD, read_metrics, write_metrics
@@ -52,7 +52,7 @@ def cli() -> None:
     "--ablations",
     "variants",
     type=click.Path(path_type=Path),
-    help="TOML file with variants of the recipe, compared on one fold with two seeds.",
+    help="TOML file with variants of the recipe, compared on one fold and on corpora left out.",
 )
 def measure(
     datasets: tuple[Path, ...],
@@ -148,14 +148,22 @@ def _ablations(
 ) -> None:
     """The ablations part of the metrics, written anew after each variant."""
     found: dict[str, Any] = {}
-    for name, beside in read_ablations(variants).items():
+    for name, variant in read_ablations(variants).items():
         task = progress.add_task(name, total=None)
 
         def bar(done: int, total: int, task: TaskID = task) -> None:
             progress.update(task, completed=done, total=total)
 
-        found[name] = ablation(name, read(recipe, changes, beside), clips, cache, out, bar)
-        part = {"fold": ABLATION_FOLD, "seeds": list(ABLATION_SEEDS), "variants": found}
+        found[name] = ablation(
+            name,
+            read(recipe, changes, variant.changes),
+            variant.of(clips),
+            cache,
+            out,
+            plain=variant == Variant(),
+            progress=bar,
+        )
+        part = {"fold": ABLATION_FOLD, "seed": ABLATION_SEED, "variants": found}
         write_metrics(out / "metrics.json", "ablations", part)
 
 

@@ -1,28 +1,49 @@
-"""Variants of a recipe, trained and judged for a model card."""
+"""Variants of a recipe, trained and judged for a model card: what each part buys."""
 
 from __future__ import annotations
 
 import re
+import shutil
 import tomllib
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from streamer.errors import DatasetError
 from streamer.network.model import load_model
-from streamer.training.crossval import crossval
+from streamer.training.crossval import crossval, left_out
 from streamer.training.dataset import Clip
-from streamer.training.figures import Figures, agreement, summarised
+from streamer.training.figures import Figures, agreement, music
+from streamer.training.figures import left_out as apart
 from streamer.training.material import Progress
 from streamer.training.recipe import Recipe
 
-#: The fold and the seeds that variants are compared on.
-ABLATION_FOLD, ABLATION_SEEDS = 0, (0, 1)
+#: The fold, the corpora left out, and the seed that variants are compared on.
+ABLATION_FOLD, ABLATION_CORPORA, ABLATION_SEED = 0, ("4q", "deam"), 0
 
 
-def read_ablations(path: Path) -> dict[str, dict[str, Any]]:
-    """Variants by name, each a table of changes by dotted name; those of ``*`` go for them all.
+@dataclass(frozen=True)
+class Variant:
+    """What is other than in the recipe.
 
+    ``changes`` by dotted name, None for what is not there; ``unheard`` datasets that are not learnt
+    from, or "hints", what is said of all of them.
+    """
+
+    changes: dict[str, Any] = field(default_factory=dict)
+    unheard: tuple[str, ...] = ()
+
+    def of(self, clips: Sequence[Clip]) -> list[Clip]:
+        """The clips that it is trained on and judged by."""
+        heard = [clip for clip in clips if clip.dataset not in self.unheard]
+        return [replace(clip, hints=None) for clip in heard] if "hints" in self.unheard else heard
+
+
+def read_ablations(path: Path) -> dict[str, Variant]:
+    """Variants by name, each a table of changes by dotted name.
+
+    ``without``, a list in a table, names what the recipe then lacks; ``unheard`` see ``Variant``.
     Raises ``DatasetError``.
     """
     try:
@@ -31,8 +52,13 @@ def read_ablations(path: Path) -> dict[str, dict[str, Any]]:
         raise DatasetError(f"ablations {path} cannot be read: {error}") from None
     if not record or not all(isinstance(changes, dict) for changes in record.values()):
         raise DatasetError(f"ablations {path} must hold a table of changes for each variant")
-    common = record.pop("*", {})
-    return {name: common | changes for name, changes in record.items()}
+    return {
+        name: Variant(
+            unheard=tuple(changes.pop("unheard", ())),
+            changes=dict.fromkeys(changes.pop("without", ())) | changes,
+        )
+        for name, changes in record.items()
+    }
 
 
 def ablation(
@@ -41,15 +67,31 @@ def ablation(
     clips: Sequence[Clip],
     cache: Path,
     out: Path,
+    *,
+    plain: bool,
     progress: Progress | None = None,
 ) -> Figures:
-    """The figures of a variant of a recipe on one fold, with two seeds."""
+    """The figures of a variant on one fold and on corpora left out, with one seed.
+
+    ``plain``: it is the recipe as it is, whose networks lie in ``out`` already.
+    """
     folder = out / "ablations" / re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    seed, fold = f"seed-{ABLATION_SEED}", f"fold-{ABLATION_FOLD}"
+    if plain:
+        for part in (fold, *(f"without-{corpus}" for corpus in ABLATION_CORPORA)):
+            shutil.copytree(out / seed / part, folder / seed / part, dirs_exist_ok=True)
+    seeds = (ABLATION_SEED,)
     rows = crossval(
-        recipe, clips, cache, folder, seeds=ABLATION_SEEDS, folds=[ABLATION_FOLD], progress=progress
+        recipe, clips, cache, folder, seeds=seeds, folds=[ABLATION_FOLD], progress=progress
     )
-    own = [row for row in rows if row.predictor == "network" and row.t >= 0]
-    by_seed = [agreement([row for row in own if row.seed == seed]) for seed in ABLATION_SEEDS]
-    model = load_model(folder / f"seed-{ABLATION_SEEDS[0]}" / f"fold-{ABLATION_FOLD}")
-    weights = sum(array.size for array in model.weights.values())
-    return {"weights": weights} | summarised(by_seed)
+    elsewhere = left_out(
+        recipe, clips, cache, folder, seeds=seeds, names=ABLATION_CORPORA, progress=progress
+    )
+    own = [row for row in rows if row.predictor == "network"]
+    model = load_model(folder / seed / fold)
+    return {
+        "weights": sum(array.size for array in model.weights.values()),
+        "fold": agreement([row for row in own if row.t >= 0])["pooled"],
+        "left_out": apart(elsewhere),
+        "music": music(own),
+    }

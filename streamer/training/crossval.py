@@ -94,16 +94,17 @@ def left_out(
     out: Path,
     *,
     seeds: Sequence[int],
+    names: Sequence[str] | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> list[Row]:
-    """Each dataset with labels judged by networks that were trained on all others.
+    """Each dataset with labels, or ``names``, judged by networks that were trained on all others.
 
     As ``crossval``, in ``out/seed-S/without-NAME/`` and ``out/left_out.csv.gz``. Sounds that are
     no music are trained with, and judged by ``crossval`` alone.
     """
-    names = sorted({clip.dataset for clip in clips if clip.emotional})
-    tasks = [_Task(recipe, tuple(clips), cache, out, seed, n) for seed in seeds for n in names]
+    chosen = sorted({clip.dataset for clip in clips if clip.emotional}) if names is None else names
+    tasks = [_Task(recipe, tuple(clips), cache, out, seed, n) for seed in seeds for n in chosen]
     write_table(out / LEFT_OUT, _done(tasks, jobs, progress))
     return read_table(out / LEFT_OUT)
 

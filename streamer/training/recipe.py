@@ -137,7 +137,8 @@ class Recipe:
 def read_recipe(recipe: str | Path, changes: dict[str, Any] | None = None) -> Recipe:
     """The recipe of a shipped name or of a file, with ``changes`` by dotted name (ablations).
 
-    Raises ``DatasetError`` where there is none or a field is missing, unknown or out of range.
+    A change to None takes a field or a table out. Raises ``DatasetError`` where there is no recipe,
+    or a field is missing, unknown or out of range.
     """
     path = Path(recipe)
     if not path.suffix and not path.exists():
@@ -158,7 +159,10 @@ def read_recipe(recipe: str | Path, changes: dict[str, Any] | None = None) -> Re
             place = place.setdefault(part, {})
             if not isinstance(place, dict):
                 raise DatasetError(f"recipe {path}: {part} in {name} is a value, not a table")
-        place[last] = value
+        if value is None:
+            place.pop(last, None)
+        else:
+            place[last] = value
     try:
         network = record.get("network")
         if isinstance(network, dict) and "convolutions" in network:
