@@ -212,11 +212,12 @@ def headline(directory: Path) -> str:
         for name, entry in left_out.items()
     ]
     for axis in AXES:
-        ccc = five_fold["pooled"][axis]["ccc"]["mean"]
+        ccc = five_fold["own_zero"][axis]["ccc"]["mean"]
+        plain = five_fold["pooled"][axis]["ccc"]["mean"]
         ridge = five_fold["baselines"]["ridge"]["pooled"][axis]["ccc"]
         told.append(
-            f"- five-fold on DEAM, {axis}: CCC **{ccc:.2f}** ({ridge:.2f} by a ridge regression "
-            "on mean MFCCs)"
+            f"- five-fold on DEAM, {axis}: CCC **{ccc:.2f}** on its raters' zero, {plain:.2f} as "
+            f"the estimate answers ({ridge:.2f} by a ridge regression on mean MFCCs)"
         )
     quadrants = five_fold["quadrants"]
     told.append(
@@ -242,6 +243,9 @@ def accuracy(directory: Path) -> str:
                 for kind in ("constant", "ridge")
             )
             rows.append([f"{axis} {title}", constant, ridge, number(five_fold[part][axis][name])])
+            if name in five_fold["own_zero"][axis]:
+                own = number(five_fold["own_zero"][axis][name])
+                rows.append([f"{axis} {title}, raters' zero", "-", "-", own])
     count = len(five_fold["seeds"])
     over = f"mean ± standard deviation over {count} seeds" if count > 1 else "one seed"
     table = markdown_table(["", "constant", "ridge", f"**{directory.resolve().name}**"], rows)
