@@ -239,13 +239,13 @@ def _felt(folder: Path) -> Iterator[Clip]:
 
 def _sounds(folder: Path) -> Iterator[Clip]:
     columns = ("clip_id", "path", "kind", "group", "licence", "doubtful")
-    pairs: dict[str, list[str | None]] = {}
+    pairs: dict[str, list[str]] = {}
     for row in _rows(folder / "clips.csv", columns):
         if _number(row, "doubtful", folder):
             continue  # It may hold music: neither figures nor training want it.
         pair = row.get("pair") or ""
         if pair:
-            pairs.setdefault(pair, []).append(row.get("brighter"))
+            pairs.setdefault(pair, []).append(row.get("brighter") or "")
         yield Clip(
             dataset=folder.resolve().name,
             song=row["clip_id"],
@@ -255,7 +255,7 @@ def _sounds(folder: Path) -> Iterator[Clip]:
             kind=row["kind"],
             learnt=row["licence"] != "not stated",
             pair=pair,
-            brighter=bool(pair) and row["brighter"] == "1",
+            brighter=bool(pair) and row.get("brighter") == "1",
         )
     for pair, found in pairs.items():
         if sorted(found) != ["0", "1"]:

@@ -117,7 +117,7 @@ def loss(config: LossConfig, words: Words, batch: Batch) -> Tensor:
     if batch.pairs and config.pairs:
         # The second half of a crop: by then the stream has heard enough.
         valence = words["estimate"][-2 * batch.pairs :, words["estimate"].shape[1] // 2 :, 0].tanh()
-        brighter, darker = valence.mean(dim=1).split(batch.pairs)
+        brighter, darker = valence.mean(dim=1).reshape(2, batch.pairs)
         missing = (config.margin - (brighter - darker)).relu().mean()
         total = total + config.pairs / LABEL_SD[0] * missing
     return total
