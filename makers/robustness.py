@@ -42,7 +42,8 @@ class _Heard:
 def robustness(clips: Sequence[Clip], out: Path, seed: int) -> Figures:
     """CCC under each condition, its difference from clean, and how far the estimates shift.
 
-    Reads the models that ``crossval`` left in ``out``. Shifts are means over the estimates from
+    Reads the models that ``crossval`` left in ``out``. CCC is on the raters' zero: how far it lies
+    from that of the clean estimates is taken out of all. Shifts are means over the estimates from
     second 1 on of the difference from the clean ones.
     """
     heard: dict[str, list[_Heard]] = {name: [] for name in (CLEAN, *CONDITIONS)}
@@ -57,13 +58,17 @@ def robustness(clips: Sequence[Clip], out: Path, seed: int) -> Figures:
     clean = np.concatenate([one.estimates for one in heard[CLEAN]])
     clean_curve = np.concatenate([one.curve for one in heard[CLEAN]])
     figures: Figures = {}
+    # The raters' zero is not the plane's: a noise that shifts all estimates towards theirs would
+    # look like a gain.
+    off = (labels - clean).mean(axis=0)
     for name, several in heard.items():
-        estimates = np.concatenate([one.estimates for one in several])
+        estimates = np.concatenate([one.estimates for one in several]) + off
         curve = np.concatenate([one.curve for one in several])
         figures[name] = {
             axis: {
                 "ccc": ccc(estimates[:, k], labels[:, k]),
-                "ccc_change": ccc(estimates[:, k], labels[:, k]) - ccc(clean[:, k], labels[:, k]),
+                "ccc_change": ccc(estimates[:, k], labels[:, k])
+                - ccc(clean[:, k] + off[k], labels[:, k]),
                 "shift": float((curve[:, k] - clean_curve[:, k]).mean()),
                 "distance": float(np.abs(curve[:, k] - clean_curve[:, k]).mean()),
             }
@@ -93,7 +98,7 @@ def streams(clips: Sequence[Clip], out: Path, seed: int) -> Figures:
     """Held-out excerpts one after the other, the state carried on, against fresh starts.
 
     ``ccc`` is over labels later than 5 s after each change, ``fresh_ccc`` of the same labels by
-    trackers that began with the excerpt; ``settled_s`` the median time after a change from which on
+    trackers that began with the excerpt, both on the raters' zero; ``settled_s`` the median time after a change from which on
     both axes stay within .1 of the fresh ones; ``jitter`` the root mean square of the step from
     one estimate to the next, half a second later.
     """
@@ -124,6 +129,8 @@ def streams(clips: Sequence[Clip], out: Path, seed: int) -> Figures:
             steps.append(np.diff(steady, axis=0))
         longest = max(longest, stream.t)
     x, z, y = (np.concatenate(parts) for parts in (carried, fresh, labels))
+    off = (y - z).mean(axis=0)  # the raters' zero
+    x, z = x + off, z + off
     jitter = np.sqrt((np.concatenate(steps) ** 2).mean(axis=0))
     return {
         "stream_s": longest,
