@@ -98,9 +98,9 @@ def streams(clips: Sequence[Clip], out: Path, seed: int) -> Figures:
     """Held-out excerpts one after the other, the state carried on, against fresh starts.
 
     ``ccc`` is over labels later than 5 s after each change, ``fresh_ccc`` of the same labels by
-    trackers that began with the excerpt, both on the raters' zero; ``settled_s`` the median time after a change from which on
-    both axes stay within .1 of the fresh ones; ``jitter`` the root mean square of the step from
-    one estimate to the next, half a second later.
+    trackers that began with the excerpt, both on the raters' zero; ``settled_s`` the median time
+    after a change from which on both axes stay within .1 of the fresh ones; ``jitter`` the root
+    mean square of the step from one estimate to the next, half a second later.
     """
     carried: list[Floats] = []
     fresh: list[Floats] = []
