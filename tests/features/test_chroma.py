@@ -129,7 +129,8 @@ def test_rows_are_what_the_definition_gives(
     assert rows.shape == expected.shape == (1 + (16_000 - frame) // hop, len(rows[0]))
     assert len(rows[0]) == 12 * config.planes + config.scalars
     assert rows[:, :12].std(axis=0).max() > 0.01
-    np.testing.assert_allclose(rows, expected, atol=2e-5)
+    # Decimated samples are single precision: an octave with little in it feels their last bit.
+    np.testing.assert_allclose(rows, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("steps", [2, 3, 4, 5])
