@@ -48,6 +48,13 @@ class InputStream:
 """
 
 
+def ramp_from(first: float, count: int) -> NDArray[np.float32]:
+    """What that device delivers once a recording has begun, less than 50 ms after it opened."""
+    begun = round(first * 1000)
+    assert begun < 400, f"the recording begins with sample {begun}"
+    return ((np.arange(begun, begun + count) % 1000) / 1000).astype(np.float32)
+
+
 class PortAudioError(Exception):
     """As sounddevice raises it."""
 

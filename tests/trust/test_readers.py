@@ -13,19 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from fake_portaudio import ramp_from
 from line_schema import emotions, valid_lines
 from processes import HASTE, children, file_size_limit, hasty_device, most_memory, streamer
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc, /dev/full and limits")
 
 LIVE = ("--no-dashboard", "--interval", "0")
-
-
-def ramp_from(first: float, count: int) -> np.ndarray:
-    """What the device delivers once its recording has begun, less than 50 ms after it opened."""
-    begun = round(first * 1000)
-    assert begun < 400
-    return (np.arange(begun, begun + count) % 1000) / 1000
 
 
 @pytest.fixture
