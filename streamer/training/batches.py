@@ -83,7 +83,7 @@ class Batches:
                 s for s in songs if s.clip.emotional and not s.clip.dynamic and not s.clip.sides
             ],
             "sounds": [s for s in songs if not s.clip.emotional and not s.clip.pair],
-            "pairs": _brighter_first(songs),
+            "pairs": _brighter_first(songs) if fit.pairs_share else [],
         }
         shares = dict(
             zip(
@@ -104,8 +104,6 @@ class Batches:
             name: max(1, round(fit.batch * shares[name] / whole)) if pool else 0
             for name, pool in pools.items()
         }
-        if not fit.pairs_share:
-            self._sizes["pairs"] = 0
         ends = np.cumsum([self._sizes[name] for name in ("dynamic", "judged", "felt")]).tolist()
         self._kinds = tuple(
             slice(begin, end) for begin, end in itertools.pairwise([0, *ends]) if end > begin

@@ -42,17 +42,16 @@ def label_of(clip: Clip) -> Doubles:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """One corpus's: ``mean`` and ``sd`` (2,) of its labels, and ``r``, how valence follows arousal.
+    """One corpus's: ``zero`` (2,), what becomes the plane's zero, and ``sd`` (2,) of its labels.
 
-    ``wanted``: the correlation that all corpora are brought to. ``zero`` (2,): what becomes the
-    plane's zero, in the corpus's own numbers.
+    ``r``: how its valence follows arousal; ``wanted``: the correlation that all corpora are brought
+    to.
     """
 
-    mean: tuple[float, float]
+    zero: tuple[float, float]
     sd: tuple[float, float]
     r: float
     wanted: float
-    zero: tuple[float, float]
 
     @classmethod
     def of(cls, songs: Sequence[Song], wanted: float, zero: tuple[float, float] | None) -> Scale:
@@ -64,7 +63,7 @@ class Scale:
         valence, arousal = ((labels - mean) / sd).T
         # Two labels that say the same leave nothing of valence: some of it is kept.
         r = float(np.clip((valence * arousal).mean(), -0.9, 0.9))
-        return cls((mean[0], mean[1]), (sd[0], sd[1]), r, wanted, zero or (mean[0], mean[1]))
+        return cls(zero or (mean[0], mean[1]), (sd[0], sd[1]), r, wanted)
 
     @classmethod
     def own(cls, songs: Sequence[Song]) -> Scale:
@@ -75,12 +74,11 @@ class Scale:
         """
         if songs[0].clip.dynamic:
             valence, arousal = LABEL_SD.tolist()
-            return cls((0.0, 0.0), (valence, arousal), 0.0, 0.0, (0.0, 0.0))
+            return cls((0.0, 0.0), (valence, arousal), 0.0, 0.0)
         labels = np.array([label_of(song.clip) for song in songs])
         middle = labels.mean(axis=0) * (songs[0].clip.sides is None)
         sd = np.sqrt(np.square(labels - middle).mean(axis=0)) + _SMALL
-        zero = (float(middle[0]), float(middle[1]))
-        return cls(zero, (sd[0], sd[1]), 0.0, 0.0, zero)
+        return cls((middle[0], middle[1]), (sd[0], sd[1]), 0.0, 0.0)
 
     def on_plane(self, labels: Doubles) -> Doubles:
         """Labels (n, 2) of the corpus on the common plane."""

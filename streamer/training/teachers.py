@@ -74,12 +74,7 @@ def teach(songs: Sequence[Song], wanted: float) -> Teachings:
     known, errors = np.array([label_of(song.clip) for song in songs]), np.zeros((2, 2))
     for number in range(len(corpora)):
         own = home == number
-        known[own] = (known[own] - known[own].mean(axis=0)) / (known[own].std(axis=0) + 1e-9)
-    for number in range(len(corpora)):
-        own = home == number
-        labels = np.array(
-            [label_of(s.clip) for s, is_own in zip(songs, own, strict=True) if is_own]
-        )
+        labels = known[own]
         said = np.zeros((len(songs), 2))
         said[~own] = regress(facts[own], labels, facts[~own])
         for k in np.unique(part[own]):
@@ -95,8 +90,8 @@ def teach(songs: Sequence[Song], wanted: float) -> Teachings:
         said = (said - home_of) / spread
         for other in range(len(corpora)):
             of_it = home == other
-            heard = (said[of_it] - said[of_it].mean(axis=0)) / (said[of_it].std(axis=0) + 1e-9)
-            errors[int(other != number)] += 1 - (heard * known[of_it]).mean(axis=0)
+            alike = (_standardised(said[of_it]) * _standardised(known[of_it])).mean(axis=0)
+            errors[int(other != number)] += 1 - alike
         slope = (said[own][:, 0] * said[own][:, 1]).mean()
         rest = said[:, 0] - slope * said[:, 1]
         words.append(said)
@@ -121,6 +116,11 @@ def teach(songs: Sequence[Song], wanted: float) -> Teachings:
         zeros,
         widening,
     )
+
+
+def _standardised(values: Doubles) -> Doubles:
+    """Values (songs, 2) as deviations off their mean."""
+    return np.asarray((values - values.mean(axis=0)) / (values.std(axis=0) + 1e-9))
 
 
 def _between(said: Doubles, sides: Sequence[tuple[int, int] | None]) -> NDArray[np.float64] | None:
