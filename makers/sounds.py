@@ -9,10 +9,14 @@ that of ``streamer.training.voices``; music is played by the studio of the examp
 from __future__ import annotations
 
 import csv
+import functools
 import io
+import itertools
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +26,14 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from streamer.processes import cores
 from streamer.training.acoustics import RATE, coloured, in_room
 from streamer.training.voices import voice
 
 Samples = NDArray[np.float64]
 Maker = Callable[[np.random.Generator, int], Samples]
 _SECONDS = 12.0
+_LENGTH = round(_SECONDS * RATE)
 _STUDIO = Path(__file__).resolve().parent.parent / "examples"
 _WORDS = (
     "time", "person", "year", "way", "day", "thing", "man", "world", "life", "hand", "part",
@@ -39,36 +45,60 @@ _WORDS = (
 _LANGUAGES = ("en-us", "en-gb", "de", "fr", "es", "it", "pt", "sv", "pl", "tr")
 _SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 7, 9, 12, 14))
 _MINORS = ((0, 2, 3, 5, 7, 8, 10), (0, 2, 3, 5, 7, 8, 11))
-#: Pairs of pieces, and how many of each (see ``_piece``).
-_PAIRS = {"mode": 150, "dissonance": 60}
+#: Pairs of pieces, and how many of each (see ``_piece``), and in how many keys each piece comes.
+_PAIRS, _KEYS = {"mode": 150, "dissonance": 60}, 2
 
 
 def write_sounds(folder: Path) -> int:
     """Write the dataset, always the same one; returns how many sounds it has."""
     (folder / "audio").mkdir(parents=True, exist_ok=True)
-    length = round(_SECONDS * RATE)
-    rows: list[dict[str, Any]] = []
+    sounds: list[tuple[Any, ...]] = []
     for name, kind, count, make in _KINDS:
-        for number in range(count):
-            random = np.random.default_rng([len(rows), *name.encode()])
-            sound = make(random, length)
-            identity = f"{name}-{number}"
-            rows.append(_kept(folder, identity, sound, random, kind=kind, group=identity))
+        sounds += [
+            (_sound, name, number, kind, make, len(sounds) + number) for number in range(count)
+        ]
     for name, count in _PAIRS.items():
-        for number in range(count):
-            pair = f"{name}-{number}"
-            for brighter in (1, 0):
-                # The same chance twice: the same piece, but for the notes that make it darker.
-                random = np.random.default_rng([number, *name.encode()])
-                sound = _piece(random, length, name if not brighter else None)
-                identity = f"{pair}-{('darker', 'brighter')[brighter]}"
-                row = _kept(folder, identity, sound, random, kind="music", group=pair)
-                rows.append(row | {"pair": pair, "brighter": brighter})
+        kinds = itertools.product(range(count), (1, 0), range(_KEYS))
+        sounds += [(_of_pair, name, *numbers) for numbers in kinds]
+    with ProcessPoolExecutor(cores(), get_context("spawn")) as pool:
+        rows = list(pool.map(_written, itertools.repeat(folder), sounds, chunksize=8))
     with (folder / "clips.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, rows[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     return len(rows)
+
+
+def _written(folder: Path, sound: tuple[Any, ...]) -> dict[str, Any]:
+    """Make one sound and write it; its row in the table."""
+    make, *of_what = sound
+    row: dict[str, Any] = make(folder, *of_what)
+    return row
+
+
+def _sound(
+    folder: Path, name: str, number: int, kind: str, make: Maker, place: int
+) -> dict[str, Any]:
+    """One of :data:`_KINDS`, at its place among all of them."""
+    random = np.random.default_rng([place, *name.encode()])
+    identity = f"{name}-{number}"
+    sound = make(random, _LENGTH)
+    return _kept(folder, identity, sound, random, kind=kind, group=identity)
+
+
+def _of_pair(folder: Path, name: str, number: int, brighter: int, key: int) -> dict[str, Any]:
+    """One piece of a pair in one key.
+
+    The same chance for all: they differ in key and tuning, and in the notes that make one darker.
+    """
+    random = np.random.default_rng([number, *name.encode()])
+    other = np.random.default_rng([key, brighter, number, *name.encode()])
+    up = other.integers(-5, 7) + other.uniform(-0.5, 0.5) if key else 0.0
+    pair = f"{name}-{number}"
+    identity = f"{pair}-{('darker', 'brighter')[brighter]}-{key}"
+    sound = _piece(random, _LENGTH, None if brighter else name, float(up))
+    row = _kept(folder, identity, sound, random, kind="music", group=pair)
+    return row | {"pair": pair, "brighter": brighter}
 
 
 def _kept(
@@ -397,8 +427,15 @@ def _laughter(random: np.random.Generator, length: int) -> Samples:
     return _over(in_room(sound, random), random, 5, 40)
 
 
-def _piece(random: np.random.Generator, length: int, darker: str | None) -> Samples:
+def _piece(
+    random: np.random.Generator,
+    length: int,
+    darker: str | None,
+    semitones: float,
+) -> Samples:
     """A few chords on random instruments, in major or, ``darker``, otherwise.
+
+    The whole is so many ``semitones`` higher, any number of cents among them.
 
     "mode": in the parallel minor. "dissonance": each chord with a neighbour a semitone beside one
     of its notes. Of mode and valence: Hevner 1935; of dissonance: Blood, Zatorre et al. 1999.
@@ -418,14 +455,17 @@ def _piece(random: np.random.Generator, length: int, darker: str | None) -> Samp
         lambda hz, s, v: v * play.pad(seeded, hz, s + 0.3, 0.1, 2000.0),
         lambda hz, s, v: v * play.cello(seeded, [(0.0, s + 0.1, hz)], s + 0.2),
     )
-    chord_by, run_by = (instruments[k] for k in random.integers(0, len(instruments), 2))
+    # A note that comes again sounds the same: a piano's takes a while to make.
+    chord_by, run_by = (
+        functools.cache(instruments[k]) for k in random.integers(0, len(instruments), 2)
+    )
     parts = random.random(3) < (0.7, 0.6, 0.6)
     parts[int(random.integers(2))] = True
     walk = random.integers(0, 5, 64)
     beside = int(random.integers(3))
 
     def hz(degree: int, octave: int) -> float:
-        note = root + scale[degree % 7] + 12 * (degree // 7 + octave)
+        note = root + semitones + scale[degree % 7] + 12 * (degree // 7 + octave)
         return float(440 * 2 ** ((note - 69) / 12))
 
     sound = np.zeros(round((length / RATE + 9) * play.RATE))

@@ -39,7 +39,8 @@ class Batch:
     and ``consensus`` (emotional, 2) of the teachers. ``hints`` (emotional, time, hints) and
     ``hint_weights``. ``judged`` are the places of the sequences judged by quadrant, with ``sides``
     and ``tags`` (judged, 2); ``felt_at`` those with shares ``felt`` (n, 9) of listeners. The last
-    ``2 * pairs`` sequences are the pieces of pairs, first all of the brighter ones. ``music``
+    ``4 * pairs`` sequences are pieces of pairs: all of the brighter ones, the same in other keys if
+    there are any, then the darker ones likewise. ``music``
     (batch,) is 1 for music, ``music_weights`` (batch, time) whether that is sure.
     """
 
@@ -83,7 +84,7 @@ class Batches:
                 s for s in songs if s.clip.emotional and not s.clip.dynamic and not s.clip.sides
             ],
             "sounds": [s for s in songs if not s.clip.emotional and not s.clip.pair],
-            "pairs": _brighter_first(songs) if fit.pairs_share else [],
+            "pairs": [song for song in songs if song.clip.pair] if fit.pairs_share else [],
         }
         shares = dict(
             zip(
@@ -110,6 +111,7 @@ class Batches:
         )
         self._queues: dict[str, list[int]] = {}
         self._chances = _by_kind(pools["sounds"])
+        self._pieces = _by_pair(pools["pairs"])
         self._length = round(fit.crop_s / hop_s) - 1
         self._settle = round(fit.settle_s / hop_s)
         self._hop_s = hop_s
@@ -144,14 +146,24 @@ class Batches:
         if name == "sounds":
             return [pool[index] for index in random.choice(len(pool), size, p=self._chances)]
         if name == "pairs":
-            half = len(pool) // 2
-            chosen = random.choice(half, min(half, size // 2), replace=False)
-            return [pool[index] for index in [*chosen, *(chosen + half)]]
+            return self._drawn_pairs(max(1, size // 4), random)
         queue = self._queues[name]
         while len(queue) < size:
             queue += random.permutation(len(pool)).tolist()
         self._queues[name] = queue[size:]
         return [pool[index] for index in queue[:size]]
+
+    def _drawn_pairs(self, count: int, random: np.random.Generator) -> list[Song]:
+        """Pieces of so many pairs, each in two keys, in the order of ``Batch``."""
+        chosen = random.choice(len(self._pieces), min(len(self._pieces), count), replace=False)
+        found: list[list[Song]] = []
+        for place in chosen:
+            four: list[Song] = []
+            for keys in self._pieces[place]:
+                two = random.choice(len(keys), 2, replace=len(keys) < 2)
+                four += [keys[key] for key in two]
+            found.append(four)
+        return [song for same in zip(*found, strict=True) for song in same]
 
     def _batch(self, songs: list[Song], random: np.random.Generator) -> Batch:
         crops = [self._crop(song, random) for song in songs]
@@ -167,7 +179,7 @@ class Batches:
         felt = [k for k, song in enumerate(known) if song.clip.felt is not None]
         weights = _stacked([crop.weights for crop in of_them], (0, self._length))
         hint_weights = _stacked([weight for _, weight in hinted], (0, self._length))
-        pairs = sum(song.clip.pair != "" for song in songs) // 2
+        pairs = sum(song.clip.pair != "" for song in songs) // 4
         return Batch(
             bands=bands + self._curves(bands, pairs, random),
             tones=np.stack([crop.tones for crop in crops]),
@@ -196,14 +208,15 @@ class Batches:
     def _curves(self, bands: Floats, pairs: int, random: np.random.Generator) -> Floats:
         """A smooth random curve over the bands of some sequences: another equaliser.
 
-        Both pieces of a pair get the same.
+        All pieces of a pair get the same.
         """
         batch, _, filters = bands.shape
         k = np.arange(1, _CURVES + 1)
         place = (np.arange(filters) + 0.5) / filters
         size = random.standard_normal((batch, _CURVES)) / np.sqrt(k) * self._fit.equaliser_nepers
         size *= random.random((batch, 1)) < self._fit.equaliser
-        size[len(size) - pairs :] = size[len(size) - 2 * pairs : len(size) - pairs]
+        if pairs:
+            size[-4 * pairs :] = np.tile(size[-pairs:], (4, 1))
         curves = size @ np.cos(np.pi * k[:, None] * place)
         return np.asarray(curves[:, None], dtype=np.float32)
 
@@ -212,8 +225,6 @@ class Batches:
         takes, clip = song.takes, song.clip
         # Of sounds without labels there are few: all of their takes count alike.
         clean = self._fit.clean_share if clip.emotional else 1 / len(takes)
-        if clip.pair:
-            clean = 1.0  # its other half would be heard in another room
         number = 0 if random.random() < clean else 1 + int(random.integers(max(1, len(takes) - 1)))
         take = takes[min(number, len(takes) - 1)]
         frames = len(take.bands)
@@ -308,10 +319,13 @@ def _by_kind(songs: Sequence[Song]) -> NDArray[np.float64]:
     return np.asarray(chances / chances.sum() if len(chances) else chances)
 
 
-def _brighter_first(songs: Sequence[Song]) -> list[Song]:
-    """The pieces of pairs: all of the brighter ones, then the others in the same order."""
-    pieces = sorted((s for s in songs if s.clip.pair), key=lambda s: (s.clip.dataset, s.clip.pair))
-    return sorted(pieces, key=lambda song: not song.clip.brighter)
+def _by_pair(songs: Sequence[Song]) -> list[tuple[list[Song], list[Song]]]:
+    """The pieces of each pair: the brighter one in all of its keys, and the darker one."""
+    found: dict[tuple[str, str], tuple[list[Song], list[Song]]] = {}
+    for song in songs:
+        pieces = found.setdefault((song.clip.dataset, song.clip.pair), ([], []))
+        pieces[not song.clip.brighter].append(song)
+    return list(found.values())
 
 
 def _stacked(rows: Sequence[Floats], empty: tuple[int, ...]) -> Floats:

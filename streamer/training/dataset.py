@@ -11,8 +11,8 @@ Five layouts are read, told apart by the files and columns that they have:
   of listeners who felt each of nine emotions.
 - *sounds*: ``clips.csv`` (``clip_id,path,kind,group,licence,doubtful``): sounds that are no music
   but for those of kind ``music``. A quarter of the groups, chosen by name, is never held out. With
-  the columns ``pair,brighter``, two clips of one ``pair`` are the same piece twice, and that with 1
-  is known to be the brighter; such pieces are learnt from, and never held out.
+  the columns ``pair,brighter``, clips of one ``pair`` are a piece, in any keys, and the same made
+  darker: those with 1 are known to be the brighter. They are learnt from, and never held out.
 - *DEAM*: the release as it is downloaded, ``MEMD_audio/*.mp3`` and ``annotations/annotations
   averaged per song/dynamic (per second annotations)/{arousal,valence}.csv``.
 """
@@ -68,7 +68,8 @@ class Clip:
     by quadrant; ``felt`` (9,) the shares of :data:`FELT`. ``kind`` is "music", or what else is
     heard. ``learnt``: whether its terms let a model learn from it; if not, it is for measuring.
     A ``fold`` of -1 is never held out. ``pair``: the name of a pair of pieces, one of them
-    ``brighter`` than the other; empty where there is none. ``hints`` (windows, 114): what a teacher
+    ``brighter`` than the other, each in one key or several; empty where there is none. ``hints``
+    (windows, 114): what a teacher
     that heard much more music says of each :data:`HINT_WINDOW_S` seconds, one window each
     :data:`HINT_HOP_S`.
     """
@@ -239,13 +240,13 @@ def _felt(folder: Path) -> Iterator[Clip]:
 
 def _sounds(folder: Path) -> Iterator[Clip]:
     columns = ("clip_id", "path", "kind", "group", "licence", "doubtful")
-    pairs: dict[str, list[str]] = {}
+    pairs: dict[str, set[str]] = {}
     for row in _rows(folder / "clips.csv", columns):
         if _number(row, "doubtful", folder):
             continue  # It may hold music: neither figures nor training want it.
         pair = row.get("pair") or ""
         if pair:
-            pairs.setdefault(pair, []).append(row.get("brighter") or "")
+            pairs.setdefault(pair, set()).add(row.get("brighter") or "")
         yield Clip(
             dataset=folder.resolve().name,
             song=row["clip_id"],
@@ -258,8 +259,8 @@ def _sounds(folder: Path) -> Iterator[Clip]:
             brighter=bool(pair) and row.get("brighter") == "1",
         )
     for pair, found in pairs.items():
-        if sorted(found) != ["0", "1"]:
-            raise DatasetError(f"{folder}: pair {pair} is not one clip with brighter 1 and one 0")
+        if found != {"0", "1"}:
+            raise DatasetError(f"{folder}: pair {pair} is not clips with brighter 1 and with 0")
 
 
 def _fold(name: str, kept: int = 0) -> int:

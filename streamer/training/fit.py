@@ -238,7 +238,7 @@ class _Run:
         return level, harmony
 
     def _step(self, batch: Batch) -> float:
-        state, begun = self._begin(len(batch.bands))
+        state, begun = self._begin(len(batch.bands), batch.pairs)
         rows, ended = self._rows.of(batch.bands, batch.tones, begun)
         words, after = self.learner(torch.from_numpy(rows), state)
         self._carried = [part.detach() for part in after], ended
@@ -266,7 +266,7 @@ class _Run:
         weights = {name: tensor.numpy() for name, tensor in learnt.network.state_dict().items()}
         return Fitted(learnt.network.config, self.normalisation, weights)
 
-    def _begin(self, size: int) -> tuple[TorchState, list[RowsState]]:
+    def _begin(self, size: int, pairs: int) -> tuple[TorchState, list[RowsState]]:
         """The states that a batch begins in: fresh ones, and ends of other songs."""
         state = self.learner.network.initial(size)
         begun = [self._rows.initial] * size
@@ -274,6 +274,8 @@ class _Run:
             return state, begun
         order = self._random.permutation(size)
         goes_on = self._random.random(size) < self.config.carry
+        # What came before is nothing that the pieces of a pair share.
+        goes_on[size - 4 * pairs :] = False
         mask = torch.from_numpy(goes_on.astype(np.float32))[None, :, None]
         parts, ended = self._carried
         hidden, cell, newest, integral = (part[:, order] * mask for part in parts)

@@ -114,12 +114,15 @@ def loss(config: LossConfig, words: Words, batch: Batch) -> Tensor:
             words["music"], music, reduction="none"
         )
         total = total + config.music * _mean(entropy[..., None], weight)
-    if batch.pairs and config.pairs:
+    if batch.pairs:
         # The second half of a crop: by then the stream has heard enough.
-        valence = words["estimate"][-2 * batch.pairs :, words["estimate"].shape[1] // 2 :, 0].tanh()
-        brighter, darker = valence.mean(dim=1).reshape(2, batch.pairs)
-        missing = (config.margin - (brighter - darker)).relu().mean()
-        total = total + config.pairs / LABEL_SD[0] * missing
+        valence = words["estimate"][-4 * batch.pairs :, words["estimate"].shape[1] // 2 :, 0].tanh()
+        pieces = valence.mean(dim=1).reshape(2, 2, batch.pairs) / LABEL_SD[0]
+        brighter, darker = pieces.mean(dim=1)
+        missing = (config.margin / LABEL_SD[0] - (brighter - darker)).relu()
+        total = total + config.pairs * missing.mean()
+        # Half of the distance between two keys is each one's to their mean.
+        total = total + config.keys * ((pieces[:, 0] - pieces[:, 1]) / 2).square().mean()
     return total
 
 

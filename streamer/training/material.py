@@ -37,6 +37,8 @@ from streamer.training.recipe import Recipe
 Progress = Callable[[int, int], None]
 #: What may be heard behind a clip: a file, and whether people talk in it.
 _Recording = tuple[Path, bool]
+#: Bytes at each end of a file that it is told by.
+_END = 1 << 14
 #: A column of the cache says how far a take's noise is under its sound; more dB than this is none.
 _NO_NOISE_DB = 99.0
 
@@ -111,9 +113,14 @@ def prepare(
         for clip in clips
         if clip.kind != MUSIC and clip.fold < 0 and clip.learnt
     )
-    behind = [(_file(path), said) for path, said in around]
-    numbers = range(1 + recipe.acoustics.takes)
-    files = [[cache / _name(clip, recipe, take, behind) for take in numbers] for clip in clips]
+    behind = [(_print(path), said) for path, said in around]
+    # The pieces of a pair differ in their notes alone: no room is to come between them.
+    numbers = [range(1 if clip.pair else 1 + recipe.acoustics.takes) for clip in clips]
+    prints = [_print(clip.path) for clip in clips]
+    files = [
+        [cache / _name(clip, own, recipe, take, behind) for take in takes]
+        for clip, own, takes in zip(clips, prints, numbers, strict=True)
+    ]
     missing = []
     for clip, own in zip(clips, files, strict=True):
         takes = tuple((take, file) for take, file in enumerate(own) if not file.is_file())
@@ -146,20 +153,38 @@ def _read(file: Path, recipe: Recipe) -> Take:
     return Take(table[:, :filters], table[:, filters:-1], snr)
 
 
-def _name(clip: Clip, recipe: Recipe, take: int, behind: Sequence[object]) -> str:
+def _name(
+    clip: Clip,
+    own: tuple[int, str],
+    recipe: Recipe,
+    take: int,
+    behind: Sequence[object],
+) -> str:
     # What becomes of the bands afterwards is no matter of theirs.
     features = recipe.features
     bands = replace(features, coefficients=features.filters, lifter=0, append_energy=False)
-    facts = [*_file(clip.path), asdict(bands)]
+    facts = [own, asdict(bands)]
     if take:
         changes = asdict(recipe.acoustics) | {"takes": take}
-        facts += [changes, clip.dynamic, clip.kind, behind]
+        facts += [changes, clip.dataset, clip.song, clip.dynamic, clip.kind, behind]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24] + ".npy"
 
 
-def _file(path: Path) -> tuple[str, int, int]:
-    status = path.stat()
-    return str(path.resolve()), status.st_size, status.st_mtime_ns
+def _print(path: Path) -> tuple[int, str]:
+    """A file's size and a digest of both of its ends, which tell it from others.
+
+    Where it lies and when it was written there do not matter: a dataset that was moved or copied is
+    not read again. Raises ``DatasetError``.
+    """
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            ends = file.read(_END)
+            file.seek(max(0, size - _END))
+            ends += file.read(_END)
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror}") from None
+    return size, hashlib.sha256(ends).hexdigest()
 
 
 def _extracted(tasks: list[_Task], processes: int) -> Iterator[str | None]:

@@ -34,7 +34,8 @@ class LossConfig:
     numbers; ``felt``: 1 - r with the shares of felt emotions; ``teachers``: squared error in each
     teacher's word (``streamer.training.teachers``); ``hints``: likewise in the hints of the
     datasets. ``music``: cross-entropy of the gate. ``pairs``: by how much less than ``margin`` the
-    brighter piece of a pair is above the other in valence. A part with weight 0 is not learnt.
+    brighter piece of a pair is above the other in valence; ``keys``: the variance of a piece's
+    valence over two of its keys. A part with weight 0 is not learnt.
     """
 
     labels: float
@@ -50,6 +51,7 @@ class LossConfig:
     music: float
     pairs: float = 0.0
     margin: float = 0.2
+    keys: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -276,7 +276,8 @@ def test_suspended(server: Server, model_directory: Path, who: str, seconds: flo
     live.send_signal(signal.SIGINT)
     lines += read_lines(live.stdout)
     assert live.wait(10) == 130
-    assert after - before == pytest.approx(0.0, abs=0.02 + 0.025), "more than a block and a frame"
+    # Each is known to a block and a frame, and the server holds back more or less than before.
+    assert after - before == pytest.approx(0.0, abs=0.1), "the clock was left behind, or ahead"
     gaps = of_type(lines, "gap")
     if who == "listener":
         # The capture went on: the ring holds ten seconds, the pipe most of one more, and what the

@@ -228,7 +228,7 @@ def test_sounds_that_are_no_music(sounds: Path) -> None:
 
 
 def test_pairs_of_pieces(sounds: Path, tmp_path: Path) -> None:
-    """Two clips of a pair are learnt from and never held out; half a pair is refused."""
+    """Clips of a pair are learnt from and never held out; half a pair is refused."""
     folder = tmp_path / "sounds"
     shutil.copytree(sounds, folder)
     head, *lines = (folder / "clips.csv").read_text().splitlines()
@@ -246,7 +246,7 @@ def test_pairs_of_pieces(sounds: Path, tmp_path: Path) -> None:
     assert [clip.brighter for clip in clips] == [False, False, True, False, False, False]
     assert [clip.fold for clip in clips if clip.pair] == [-1, -1]
     for wrong in (("thirds,1", "thirds,1"), ("thirds,1", "fifths,0"), ("thirds,1", "thirds,")):
-        with pytest.raises(DatasetError, match="pair thirds is not one clip with brighter 1"):
+        with pytest.raises(DatasetError, match="pair thirds is not clips with brighter 1"):
             read_dataset(written(*wrong))
 
 

@@ -133,18 +133,17 @@ def test_crops_lie_where_the_labels_are(recipe: Recipe, songs: list[Song]) -> No
 
 
 def test_pairs_come_together(recipe: Recipe, songs: list[Song]) -> None:
-    """The last sequences are pairs, first the brighter ones, each beside its own darker one.
+    """The last sequences are pairs: the brighter ones twice, in two of their keys, then the darker.
 
-    What is no pair has no place among them, and pairs none among the other sounds.
+    A piece in one key alone comes twice in that. What is no pair has no place among them, and pairs
+    none among the other sounds.
     """
     sounds = [song for song in songs if song.clip.kind == "music" and not song.clip.emotional]
     pieces = []
     for number in range(4):
-        for brighter in (False, True):
-            clip = dataclasses.replace(
-                sounds[0].clip, pair=f"pair {number}", brighter=brighter, song=f"{number}{brighter}"
-            )
-            level = np.float16(10 * number + brighter)
+        for brighter, key in [(False, 0), (True, 0), (True, 1), (True, 2)]:
+            clip = dataclasses.replace(sounds[0].clip, pair=f"pair {number}", brighter=brighter)
+            level = np.float16(10 * number + 2 * brighter + key / 4)
             take = dataclasses.replace(
                 sounds[0].takes[0], bands=np.full_like(sounds[0].bands, level)
             )
@@ -155,11 +154,14 @@ def test_pairs_come_together(recipe: Recipe, songs: list[Song]) -> None:
     batches = Batches(everything, some, scales_of(songs, 0.2, {}), teach(songs, 0.2))
     for batch in batches.epoch(np.random.default_rng(0)):
         assert batch.pairs
-        brighter, darker = np.split(batch.bands[-2 * batch.pairs :, 0, 0], 2)
-        np.testing.assert_allclose(brighter - darker, 1, atol=1e-4)
-        assert len(set(brighter.tolist())) == batch.pairs
-        assert (batch.music[-2 * batch.pairs :] == 1).all()
-        rest = batch.bands[: -2 * batch.pairs]
+        pieces = batch.bands[-4 * batch.pairs :, 0, 0].reshape(2, 2, batch.pairs)
+        apart = pieces - pieces[1, 0]
+        np.testing.assert_allclose(apart[1], 0, atol=1e-4)
+        assert ((apart[0] > 1.9) & (apart[0] < 2.6)).all()
+        assert (np.abs(apart[0, 0] - apart[0, 1]) > 0.2).all()
+        assert len(set(pieces[1, 0].tolist())) == batch.pairs
+        assert (batch.music[-4 * batch.pairs :] == 1).all()
+        rest = batch.bands[: -4 * batch.pairs]
         assert (rest.std(axis=(1, 2)) > 0).all()
     without = dataclasses.replace(recipe, fit=dataclasses.replace(fit, pairs_share=0.0))
     batches = Batches(everything, without, scales_of(songs, 0.2, {}), teach(songs, 0.2))

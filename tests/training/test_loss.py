@@ -31,6 +31,7 @@ ALL = LossConfig(
     music=1.0,
     pairs=1.0,
     margin=0.2,
+    keys=1.0,
 )
 NOTHING = LossConfig(**dict.fromkeys(dataclasses.asdict(ALL), 0.0) | {"margin": 0.2})
 TIME = 20
@@ -44,7 +45,7 @@ def only(**weights: float) -> LossConfig:
 def batch(pairs: int = 0, **parts: Any) -> Batch:
     """Two sequences each with ratings, a quadrant and felt emotions, and a noise.
 
-    The last ``2 * pairs`` of them are pairs, too.
+    The last ``4 * pairs`` of them are pieces of pairs, too.
     """
     known: dict[str, Any] = {
         "bands": np.zeros((7, TIME, 1)),
@@ -177,9 +178,19 @@ def test_a_batch_without_a_label_teaches_nothing() -> None:
 def test_the_brighter_piece_has_to_be_above(apart: float, missing: float) -> None:
     """What is missing to the margin costs; more than the margin gains nothing. Arousal is free."""
     said = np.zeros((7, TIME, 2))
-    said[3:5, :, 0] = 0.3 + apart / 2  # the brighter ones of two pairs, then the darker
+    said[3:5, :, 0] = 0.3 + apart / 2  # the brighter one in two keys, then the darker
     said[5:7, :, 0] = 0.3 - apart / 2
     said[3:7, :, 1] = np.array([0.5, -0.5, 0.1, 0.9])[:, None]
-    found = cost(only(pairs=2.0), batch(pairs=2), estimate=said)
+    found = cost(only(pairs=2.0), batch(pairs=1), estimate=said)
     assert found == pytest.approx(2 * missing / 0.25, abs=1e-4)
     assert cost(only(pairs=2.0), batch(pairs=0), estimate=said) == 0
+
+
+def test_a_piece_has_to_be_the_same_in_two_keys() -> None:
+    """The variance of its valence over its keys costs, in deviations of the labels."""
+    said = np.zeros((7, TIME, 2))
+    said[3:7, :, 0] = np.array([0.3, 0.1, -0.2, -0.2])[:, None]
+    found = cost(only(keys=3.0), batch(pairs=1), estimate=said)
+    assert found == pytest.approx(3 * (0.1 / 0.25) ** 2 / 2, abs=1e-4)
+    said[3:5, :, 0] = 0.2
+    assert cost(only(keys=3.0), batch(pairs=1), estimate=said) == pytest.approx(0, abs=1e-6)
