@@ -46,7 +46,7 @@ _LANGUAGES = ("en-us", "en-gb", "de", "fr", "es", "it", "pt", "sv", "pl", "tr")
 _SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 7, 9, 12, 14))
 _MINORS = ((0, 2, 3, 5, 7, 8, 10), (0, 2, 3, 5, 7, 8, 11))
 #: Pairs of pieces, and how many of each (see ``_piece``), and in how many keys each piece comes.
-_PAIRS, _KEYS = {"mode": 150, "dissonance": 60}, 2
+_PAIRS, _KEYS = {"mode": 150, "dissonance": 100}, 2
 
 
 def write_sounds(folder: Path) -> int:
@@ -96,7 +96,7 @@ def _of_pair(folder: Path, name: str, number: int, brighter: int, key: int) -> d
     up = other.integers(-5, 7) + other.uniform(-0.5, 0.5) if key else 0.0
     pair = f"{name}-{number}"
     identity = f"{pair}-{('darker', 'brighter')[brighter]}-{key}"
-    sound = _piece(random, _LENGTH, None if brighter else name, float(up))
+    sound = _piece(random, _LENGTH, name, bool(brighter), float(up))
     row = _kept(folder, identity, sound, random, kind="music", group=pair)
     return row | {"pair": pair, "brighter": brighter}
 
@@ -430,19 +430,23 @@ def _laughter(random: np.random.Generator, length: int) -> Samples:
 def _piece(
     random: np.random.Generator,
     length: int,
-    darker: str | None,
+    pair: str,
+    brighter: bool,
     semitones: float,
 ) -> Samples:
-    """A few chords on random instruments, in major or, ``darker``, otherwise.
+    """A few chords on random instruments: the ``brighter`` piece of a ``pair``, or the darker one.
 
     The whole is so many ``semitones`` higher, any number of cents among them.
 
-    "mode": in the parallel minor. "dissonance": each chord with a neighbour a semitone beside one
-    of its notes. Of mode and valence: Hevner 1935; of dissonance: Blood, Zatorre et al. 1999.
+    "mode": in major, or in the parallel minor. "dissonance": in either, or with a neighbour a
+    semitone beside one of the notes of each chord. Of mode and valence: Hevner 1935; of
+    dissonance: Blood, Zatorre et al. 1999.
     """
     _, play, seeded = _studio(random)
-    minor = _MINORS[int(random.integers(2))]
-    scale = minor if darker == "mode" else _SCALES[0]
+    minor, sad = _MINORS[int(random.integers(2))], not brighter
+    if pair == "dissonance":
+        sad = random.random() < 0.5
+    scale = minor if sad else _SCALES[0]
     root, beat = int(random.integers(48, 60)), random.uniform(0.3, 0.8)
     line = [0, *random.integers(0, 6, 3).tolist()]
     # A diminished chord is no home of either mode: the second of minor, the seventh of major.
@@ -472,7 +476,7 @@ def _piece(
     for number in range(int(length / RATE / (4 * beat)) + 1):
         home, at = line[number % 4], 4 * number * beat
         chord = [hz(home + step, 0) for step in (0, 2, 4)]
-        if darker == "dissonance":
+        if pair == "dissonance" and not brighter:
             chord.append(chord[beside] * 2 ** (1 / 12))
         if parts[0]:
             for pitch in chord:
