@@ -6,6 +6,7 @@ A process of its own, because the number of threads is settled when NumPy is imp
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 
 from streamer.bench.suite import run
@@ -18,6 +19,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--slow", action="store_true")
     asked = parser.parse_args()
+    # Ended in order: what it has started does not outlive it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         tell = lambda text: print(text, file=sys.stderr)  # noqa: E731 - a line, not a function
         report = run(asked.model, quick=asked.quick, slow=asked.slow, tell=tell)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from streamer.cli.completion import MODEL
-from streamer.cli.main import FAILED, TERMINATED
+from streamer.cli.main import FAILED, termination
 from streamer.cli.options import Seconds
 from streamer.cli.overwriting import check_outputs, overwriting
 from streamer.cli.sentence import sentence
@@ -177,7 +174,7 @@ def command(
     loaded = load_model(model)
     name = loaded.name if model is None or model in list_models() else str(Path(model).absolute())
     job = Job(name, loaded.config.weights_sha256, interval, timeline)
-    with _termination(), Progress(quiet) as progress:
+    with termination(), Progress(quiet) as progress:
         try:
             outcome = annotate(
                 found.files, out, job, _workers(job, jobs, scheduler), progress, restart=restart
@@ -208,17 +205,3 @@ def _summary(outcome: Outcome, out: Path) -> str:
     if outcome.partial:
         parts.append(f"{outcome.partial} of them have rows of the part that could be heard")
     return "; ".join(parts)
-
-
-@contextlib.contextmanager
-def _termination() -> Iterator[None]:
-    """SIGTERM ends the run as Ctrl-C does, with its own exit code."""
-
-    def leave(number: int, frame: Any) -> None:  # noqa: ARG001 - a handler's shape
-        raise click.exceptions.Exit(TERMINATED)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from streamer.cli.completion import MODEL
-from streamer.cli.main import FAILED, INTERRUPTED
+from streamer.cli.main import FAILED, termination
 from streamer.cli.overwriting import check_outputs, draft, overwriting
 from streamer.cli.sentence import say
 from streamer.errors import writing
@@ -53,16 +53,19 @@ def command(
     measuring += ["--quick"] if quick else []
     measuring += ["--slow"] if slow else []
     measuring += ["--model", model] if model is not None else []
-    try:
-        # Standard error passes through: it tells what is being measured.
-        done = subprocess.run(
-            measuring, stdout=subprocess.PIPE, env=os.environ | ONE_THREAD, check=False
-        )
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    if done.returncode:
+    # Standard error passes through: it tells what is being measured.
+    with (
+        termination(),
+        subprocess.Popen(measuring, stdout=subprocess.PIPE, env=os.environ | ONE_THREAD) as process,
+    ):
+        try:
+            measured, _ = process.communicate()
+        except BaseException:
+            process.terminate()  # which ends what it listens with
+            raise
+    if process.returncode:
         return FAILED
-    report = from_json(done.stdout.decode())
+    report = from_json(measured.decode())
     say(text(report))
     if output is not None:
         with draft(output) as made, writing(output):

@@ -49,6 +49,20 @@ FAILED, INTERRUPTED, TERMINATED = 1, 130, 143
 
 
 @contextlib.contextmanager
+def termination() -> Iterator[None]:
+    """SIGTERM ends a command as Ctrl-C does, with its own exit code."""
+
+    def leave(number: int, frame: Any) -> None:  # noqa: ARG001 - a handler's shape
+        raise click.exceptions.Exit(TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
 def _telling_of_readers() -> Iterator[None]:
     """Tell standard output's reader that had enough from any other pipe that broke.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -209,6 +211,23 @@ def test_the_manual_shows_the_committed_figures() -> None:
     page = (ROOT / "docs" / "speed.md").read_text(encoding="utf-8")
     assert "bench" in names(page)
     assert page == replaced(page, {"bench": report_module.markdown(committed)})
+
+
+def test_a_bench_that_is_stopped_leaves_nothing_behind(model_directory: Path) -> None:
+    """On SIGTERM the command ends with 143, and the process that measures has ended before it."""
+    arguments = ["--quick", "--model", str(model_directory)]
+    command_line = [sys.executable, "-m", "streamer", "bench", *arguments]
+    with subprocess.Popen(command_line, stderr=subprocess.PIPE, cwd=ROOT) as bench:
+        assert bench.stderr is not None
+        assert bench.stderr.readline().startswith(b"measuring")
+        children = Path(f"/proc/{bench.pid}/task/{bench.pid}/children")
+        if not children.exists():
+            bench.kill()
+            pytest.skip("no /proc with children")
+        (measuring,) = children.read_text().split()
+        bench.terminate()
+        assert bench.wait(30) == 143
+        assert not Path(f"/proc/{measuring}").exists()
 
 
 def test_the_command_measures_everything(model_directory: Path, tmp_path: Path) -> None:
