@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from makers.card import draw_reliability, write_accuracy, write_card
+from makers.harmony import harmony
 from makers.own import own_clips
 from makers.robustness import robustness, streams
 from makers.sounds import write_sounds
 from makers.variants import ABLATION_FOLD, ABLATION_SEED, Variant, ablation, read_ablations
 from streamer.cli.learning import learning, progress_bars, read, songs_of
 from streamer.errors import StreamerError, writing
+from streamer.network.model import load_model
 from streamer.training.crossval import LEFT_OUT, OUT_OF_FOLD, read_metrics, write_metrics
 
 if TYPE_CHECKING:
@@ -41,6 +43,12 @@ def cli() -> None:
     help="Measure volumes, rooms, noises and streams.",
 )
 @click.option(
+    "--harmony",
+    "shipped",
+    type=click.Path(path_type=Path),
+    help="Measure what the model in this directory makes of mode, key and tuning.",
+)
+@click.option(
     "--own",
     "listeners",
     multiple=True,
@@ -61,6 +69,7 @@ def measure(
     out: Path,
     cache: Path | None,
     robust: bool,
+    shipped: Path | None,
     listeners: tuple[str, ...],
     variants: Path | None,
 ) -> None:
@@ -72,6 +81,10 @@ def measure(
         clips = [song.clip for song in songs]
         if robust:
             _robust(chosen, clips, out, progress)
+        if shipped is not None:
+            task = progress.add_task("harmony", total=None)
+            write_metrics(out / "metrics.json", "harmony", harmony(load_model(shipped)))
+            progress.update(task, total=1, completed=1)
         for name in listeners:
             _own(chosen, [s for s in songs if s.clip.dataset == name], name, out, progress)
         if variants is not None:

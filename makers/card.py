@@ -78,6 +78,24 @@ def streams_text(streams: Figures) -> str:
     )
 
 
+def harmony_text(harmony: Figures) -> str:
+    """How far modes are apart, and the table of how far keys and tunings are."""
+    rows = [
+        [name, f"{piece['keys']:.3f}", f"{piece['tuning']:.3f}"]
+        for name, piece in harmony["pieces"].items()
+    ]
+    header = [
+        "",
+        "standard deviation over twelve keys",
+        f"largest move by {harmony['cents']} cents",
+    ]
+    return (
+        f"Of {harmony['pairs']} pairs the piece in major has the higher valence in "
+        f"{harmony['brighter']:.0%}, by {harmony['apart']:.3f} in the mean.\n\n"
+        f"{markdown_table(header, rows)}"
+    )
+
+
 def ablation_table(ablations: Figures) -> str:
     """Variants of the recipe: r on one fold of DEAM, and of the corpora left out."""
     rows = []
@@ -131,6 +149,7 @@ _TABLES: dict[str, tuple[tuple[str, ...], Callable[[Figures], str]]] = {
     ),
     "robustness": (("robustness",), robustness_table),
     "streams": (("streams",), streams_text),
+    "harmony": (("harmony",), harmony_text),
     "felt": (("five_fold", "felt"), felt_table),
     "music": (("music",), music_table),
     "left-out": (("left_out",), left_out_table),
