@@ -84,11 +84,7 @@ def harmony_text(harmony: Figures) -> str:
         [name, f"{piece['keys']:.3f}", f"{piece['tuning']:.3f}"]
         for name, piece in harmony["pieces"].items()
     ]
-    header = [
-        "",
-        "standard deviation over twelve keys",
-        f"largest move by {harmony['cents']} cents",
-    ]
+    header = ["", "deviation over twelve keys", f"largest move by {harmony['cents']} cents"]
     return (
         f"Of {harmony['pairs']} pairs the piece in major has the higher valence in "
         f"{harmony['brighter']:.0%}, by {harmony['apart']:.3f} in the mean.\n\n"

@@ -1,7 +1,7 @@
 """Mode, key and tuning: what a model makes of music that differs in its notes alone.
 
-Pieces of the project's own studio, with the same instruments, rhythm and loudness: three textures in
-major and in the parallel minor, in every key, and out of tune as a whole.
+Pieces of the project's own studio, with the same instruments, rhythm and loudness: three textures
+in major and in the parallel minor, in every key, and out of tune as a whole.
 """
 
 from __future__ import annotations
