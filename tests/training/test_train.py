@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ pytest.importorskip("torch", reason="training needs the extra `train`")
 from streamer.errors import DatasetError, StreamerError
 from streamer.network.model import load_model
 from streamer.training.calibration import judge
-from streamer.training.dataset import Clip
+from streamer.training.dataset import Clip, read_dataset
 from streamer.training.fit import Fitted, Report, fit
 from streamer.training.labels import scales_of
 from streamer.training.material import Rows, Song, prepare, samples_of
@@ -192,6 +193,33 @@ def test_features_are_kept_between_runs(
     finer = dataclasses.replace(recipe, features=dataclasses.replace(recipe.features, hop=400))
     assert len(prepare(some, finer, tmp_path, processes=2)[0].bands) > 1.9 * len(first[0].bands)
     assert len(list(tmp_path.iterdir())) == 18
+
+
+def test_a_dataset_that_was_moved_is_not_heard_again(
+    sounds: Path, recipe: Recipe, tmp_path: Path
+) -> None:
+    """Features are kept by what a file holds: a copy elsewhere, written later, adds none.
+
+    A file with other samples and of the same name does, and so does one that is gone.
+    """
+    cache, moved = tmp_path / "cache", tmp_path / sounds.name
+    known = prepare(read_dataset(sounds).clips, recipe, cache, processes=1)
+    kept = set(cache.iterdir())
+    shutil.copytree(sounds, moved, copy_function=shutil.copyfile)
+    again = prepare(read_dataset(moved).clips, recipe, cache, processes=1)
+    assert set(cache.iterdir()) == kept
+    for before, after in zip(known, again, strict=True):
+        np.testing.assert_array_equal(before.bands, after.bands)
+    import soundfile
+
+    clips = read_dataset(moved).clips
+    samples, rate = soundfile.read(clips[0].path)
+    soundfile.write(clips[0].path, samples[::-1], rate)
+    prepare(clips, recipe, cache, processes=1)
+    assert set(cache.iterdir()) > kept
+    clips[0].path.unlink()
+    with pytest.raises(DatasetError, match="cannot be read"):
+        prepare(clips, recipe, cache, processes=1)
 
 
 def test_a_clip_that_cannot_be_heard(clips: list[Clip], recipe: Recipe, tmp_path: Path) -> None:
