@@ -163,7 +163,7 @@ def _name(
     # What becomes of the bands afterwards is no matter of theirs.
     features = recipe.features
     bands = replace(features, coefficients=features.filters, lifter=0, append_energy=False)
-    facts = [own, asdict(bands)]
+    facts: list[object] = [own, asdict(bands)]
     if take:
         changes = asdict(recipe.acoustics) | {"takes": take}
         facts += [changes, clip.dataset, clip.song, clip.dynamic, clip.kind, behind]
