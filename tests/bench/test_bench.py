@@ -213,6 +213,7 @@ def test_the_manual_shows_the_committed_figures() -> None:
     assert page == replaced(page, {"bench": report_module.markdown(committed)})
 
 
+@pytest.mark.slow
 def test_a_bench_that_is_stopped_leaves_nothing_behind(model_directory: Path) -> None:
     """On SIGTERM the command ends with 143, and the process that measures has ended before it."""
     arguments = ["--quick", "--model", str(model_directory)]
