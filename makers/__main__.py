@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from makers.card import draw_reliability, write_accuracy, write_card
-from makers.harmony import harmony
 from makers.own import own_clips
 from makers.robustness import robustness, streams
 from makers.sounds import write_sounds
@@ -73,7 +72,7 @@ def measure(
     listeners: tuple[str, ...],
     variants: Path | None,
 ) -> None:
-    """Add parts to OUT/metrics.json, from the networks that `streamer crossval` left in OUT."""
+    """Add parts to OUT/metrics.json, of the networks that `streamer crossval` left in OUT."""
     chosen = read(recipe, changes)
     cache = cache or out / "cache"
     with progress_bars() as progress:
@@ -82,6 +81,8 @@ def measure(
         if robust:
             _robust(chosen, clips, out, progress)
         if shipped is not None:
+            from makers.harmony import harmony  # it loads the studio
+
             task = progress.add_task("harmony", total=None)
             write_metrics(out / "metrics.json", "harmony", harmony(load_model(shipped)))
             progress.update(task, total=1, completed=1)
@@ -122,7 +123,7 @@ def card(directory: Path, recipe: str, figures: Path | None, documents: tuple[Pa
 @cli.command()
 @click.argument("out", type=click.Path(path_type=Path))
 def sounds(out: Path) -> None:
-    """Write generated sounds that a gate has to know into OUT, as a dataset to train with."""
+    """Write generated sounds, and pieces in pairs, into OUT as a dataset to train with."""
     with writing(out):
         count = write_sounds(out)
     click.echo(f"{out}: {count} sounds", err=True)

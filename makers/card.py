@@ -86,8 +86,9 @@ def harmony_text(harmony: Figures) -> str:
     ]
     header = ["", "deviation over twelve keys", f"largest move by {harmony['cents']} cents"]
     return (
-        f"Of {harmony['pairs']} pairs the piece in major has the higher valence in "
-        f"{harmony['brighter']:.0%}, by {harmony['apart']:.3f} in the mean.\n\n"
+        f"The piece in major has the higher valence in {harmony['brighter']:.0%} of "
+        f"{harmony['pairs']} pairs; over all of them it is {harmony['apart']:+.3f} from that in "
+        f"minor in the mean.\n\n"
         f"{markdown_table(header, rows)}"
     )
 

@@ -17,6 +17,7 @@ import soxr
 from numpy.random import RandomState
 
 from streamer import EmotionTracker, Model
+from streamer.errors import ModelError
 from streamer.training.figures import Figures
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "examples"))
@@ -86,12 +87,12 @@ def piece(texture: str, mode: str, semitones: float) -> np.ndarray:
 def valence(model: Model, texture: str, mode: str, semitones: float) -> float:
     """The mean valence of a piece once it has settled, as a stream that begins with it.
 
-    Raises ``ValueError`` where it is not judged all the way.
+    Raises ``ModelError`` where it is not judged all the way.
     """
     estimates = EmotionTracker(model).push(piece(texture, mode, semitones))
     settled = [estimate.valence for estimate in estimates if estimate.t > SETTLED_S]
     if not settled or None in settled:
-        raise ValueError(f"{texture} in {mode} is taken for no music")
+        raise ModelError(f"{model.name} takes {texture} in {mode} for no music: nothing to measure")
     return float(np.mean(np.array(settled, dtype=float)))
 
 

@@ -2,8 +2,9 @@
 
 ``python -m makers sounds OUT`` writes them as a dataset in the *sounds* layout: hums, fans, noises,
 animals, horns, hands, talk; sparse music, which the gate has to let through; and pairs of pieces,
-one of which is the brighter by what is known of mode and dissonance. Talk is ``espeak-ng``'s and
-that of ``streamer.training.voices``; music is played by the studio of the example clip.
+each in two keys, one brighter than the other by what is known of mode and dissonance. Talk is
+``espeak-ng``'s and that of ``streamer.training.voices``; music is played by the studio of the
+example clip.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ _WORDS = (
 _LANGUAGES = ("en-us", "en-gb", "de", "fr", "es", "it", "pt", "sv", "pl", "tr")
 _SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 7, 9, 12, 14))
 _MINORS = ((0, 2, 3, 5, 7, 8, 10), (0, 2, 3, 5, 7, 8, 11))
-#: Pairs of pieces, and how many of each (see ``_piece``), and in how many keys each piece comes.
+#: How many pairs of each kind (see ``_piece``); how many keys each piece comes in.
 _PAIRS, _KEYS = {"mode": 150, "dissonance": 100}, 2
 
 
@@ -58,8 +59,8 @@ def write_sounds(folder: Path) -> int:
             (_sound, name, number, kind, make, len(sounds) + number) for number in range(count)
         ]
     for name, count in _PAIRS.items():
-        kinds = itertools.product(range(count), (1, 0), range(_KEYS))
-        sounds += [(_of_pair, name, *numbers) for numbers in kinds]
+        pieces = itertools.product(range(count), (1, 0), range(_KEYS))
+        sounds += [(_of_pair, name, *numbers) for numbers in pieces]
     with ProcessPoolExecutor(cores(), get_context("spawn")) as pool:
         rows = list(pool.map(_written, itertools.repeat(folder), sounds, chunksize=8))
     with (folder / "clips.csv").open("w", newline="", encoding="utf-8") as file:
@@ -438,9 +439,9 @@ def _piece(
 
     The whole is so many ``semitones`` higher, any number of cents among them.
 
-    "mode": in major, or in the parallel minor. "dissonance": in either, or with a neighbour a
-    semitone beside one of the notes of each chord. Of mode and valence: Hevner 1935; of
-    dissonance: Blood, Zatorre et al. 1999.
+    "mode": in major, or in the parallel minor. "dissonance": in either mode; the darker one has a
+    neighbour a semitone beside one of the notes of each chord, which the runs step on, too. Of mode
+    and valence: Hevner 1935; of dissonance: Blood, Zatorre et al. 1999.
     """
     _, play, seeded = _studio(random)
     minor, sad = _MINORS[int(random.integers(2))], not brighter

@@ -19,14 +19,18 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--slow", action="store_true")
     asked = parser.parse_args()
-    # Ended in order: what it has started does not outlive it.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        tell = lambda text: print(text, file=sys.stderr)  # noqa: E731 - a line, not a function
-        report = run(asked.model, quick=asked.quick, slow=asked.slow, tell=tell)
-    except KeyboardInterrupt:
-        sys.exit(130)  # the parent tells the shell
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)
+    tell = lambda text: print(text, file=sys.stderr)  # noqa: E731 - a line, not a function
+    report = run(asked.model, quick=asked.quick, slow=asked.slow, tell=tell)
     sys.stdout.write(report.to_json())
+
+
+def _leave(number: int, _: object) -> None:
+    """End in order; another signal meanwhile does not break off the tidying."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

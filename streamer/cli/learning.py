@@ -56,7 +56,8 @@ def learning(command: Command) -> Command:
         click.option(
             "--cache",
             type=click.Path(path_type=Path),
-            help="Folder for extracted features, to share between runs.  [default: OUT/cache]",
+            help="Folder for extracted features, to share between runs and copies of a dataset.  "
+            "[default: OUT/cache]",
         ),
     ]
     for option in reversed(options):

@@ -39,8 +39,8 @@ class Batch:
     and ``consensus`` (emotional, 2) of the teachers. ``hints`` (emotional, time, hints) and
     ``hint_weights``. ``judged`` are the places of the sequences judged by quadrant, with ``sides``
     and ``tags`` (judged, 2); ``felt_at`` those with shares ``felt`` (n, 9) of listeners. The last
-    ``4 * pairs`` sequences are pieces of pairs: all of the brighter ones, the same in other keys if
-    there are any, then the darker ones likewise. ``music``
+    ``4 * pairs`` sequences are pieces of pairs, each in two keys: the brighter ones, the same in
+    another key (or again, if there is one key), then the darker ones likewise. ``music``
     (batch,) is 1 for music, ``music_weights`` (batch, time) whether that is sure.
     """
 
@@ -132,7 +132,10 @@ class Batches:
         }
 
     def epoch(self, random: np.random.Generator) -> Iterator[Batch]:
-        """The recipe's number of batches; no song comes again before all of its pool came."""
+        """The recipe's number of batches; no song comes again before all of its pool came.
+
+        (Sounds and pairs are drawn by chance.)
+        """
         self._queues = {name: [] for name in self._pools}
         for _ in range(self._fit.steps):
             songs = [song for name in self._pools for song in self._drawn(name, random)]

@@ -69,9 +69,8 @@ class Clip:
     heard. ``learnt``: whether its terms let a model learn from it; if not, it is for measuring.
     A ``fold`` of -1 is never held out. ``pair``: the name of a pair of pieces, one of them
     ``brighter`` than the other, each in one key or several; empty where there is none. ``hints``
-    (windows, 114): what a teacher
-    that heard much more music says of each :data:`HINT_WINDOW_S` seconds, one window each
-    :data:`HINT_HOP_S`.
+    (windows, 114): what a teacher that heard much more music says of each :data:`HINT_WINDOW_S`
+    seconds, one window each :data:`HINT_HOP_S`.
     """
 
     dataset: str
@@ -245,7 +244,7 @@ def _sounds(folder: Path) -> Iterator[Clip]:
         if _number(row, "doubtful", folder):
             continue  # It may hold music: neither figures nor training want it.
         pair = row.get("pair") or ""
-        if pair:
+        if pair and row["licence"] != "not stated":
             pairs.setdefault(pair, set()).add(row.get("brighter") or "")
         yield Clip(
             dataset=folder.resolve().name,
@@ -260,7 +259,9 @@ def _sounds(folder: Path) -> Iterator[Clip]:
         )
     for pair, found in pairs.items():
         if found != {"0", "1"}:
-            raise DatasetError(f"{folder}: pair {pair} is not clips with brighter 1 and with 0")
+            raise DatasetError(
+                f"{folder}: pair {pair} needs clips with brighter 1 and with 0, and no others"
+            )
 
 
 def _fold(name: str, kept: int = 0) -> int:

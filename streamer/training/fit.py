@@ -36,7 +36,7 @@ def run_name(recipe: Recipe, songs: Sequence[Song], seed: int, start: Model | No
     digest = hashlib.sha256(repr((recipe, seed, begun)).encode())
     for song in songs:
         clip = song.clip
-        whole = (clip.sides, clip.tags, clip.felt, clip.kind)
+        whole = (clip.sides, clip.tags, clip.felt, clip.kind, clip.pair, clip.brighter)
         digest.update(repr((clip.dataset, clip.song, *whole)).encode())
         arrays = [clip.times, clip.labels, *(part for take in song.takes for part in take.parts)]
         for array in arrays if clip.hints is None else [*arrays, clip.hints]:
@@ -274,7 +274,7 @@ class _Run:
             return state, begun
         order = self._random.permutation(size)
         goes_on = self._random.random(size) < self.config.carry
-        # What came before is nothing that the pieces of a pair share.
+        # Pairs begin afresh: what was heard before would differ between their pieces.
         goes_on[size - 4 * pairs :] = False
         mask = torch.from_numpy(goes_on.astype(np.float32))[None, :, None]
         parts, ended = self._carried

@@ -1,7 +1,7 @@
 """Every clip's features beside its labels, cached on disk, and the rows that a network is fed.
 
-Each clip is kept as it is and in a few distorted takes (``streamer.training.acoustics``): what a
-room does to the chroma cannot be had from the chroma.
+Each clip is kept as it is and, unless it is a piece of a pair, in a few distorted takes
+(``streamer.training.acoustics``): what a room does to the chroma cannot be had from the chroma.
 """
 
 from __future__ import annotations
@@ -37,8 +37,6 @@ from streamer.training.recipe import Recipe
 Progress = Callable[[int, int], None]
 #: What may be heard behind a clip: a file, and whether people talk in it.
 _Recording = tuple[Path, bool]
-#: Bytes at each end of a file that it is told by.
-_END = 1 << 14
 #: A column of the cache says how far a take's noise is under its sound; more dB than this is none.
 _NO_NOISE_DB = 99.0
 
@@ -105,6 +103,7 @@ def prepare(
     """The songs of ``clips``; features are taken from ``cache`` where an earlier run left them.
 
     Clips that are no music and never held out are heard behind others in their distorted takes.
+    Pieces of pairs have none.
     Raises ``DatasetError`` where a clip cannot be read or is shorter than a frame.
     """
     cache.mkdir(parents=True, exist_ok=True)
@@ -113,10 +112,10 @@ def prepare(
         for clip in clips
         if clip.kind != MUSIC and clip.fold < 0 and clip.learnt
     )
-    behind = [(_print(path), said) for path, said in around]
+    behind = [(_fingerprint(path), said) for path, said in around]
     # The pieces of a pair differ in their notes alone: no room is to come between them.
     numbers = [range(1 if clip.pair else 1 + recipe.acoustics.takes) for clip in clips]
-    prints = [_print(clip.path) for clip in clips]
+    prints = [_fingerprint(clip.path) for clip in clips]
     files = [
         [cache / _name(clip, own, recipe, take, behind) for take in takes]
         for clip, own, takes in zip(clips, prints, numbers, strict=True)
@@ -155,7 +154,7 @@ def _read(file: Path, recipe: Recipe) -> Take:
 
 def _name(
     clip: Clip,
-    own: tuple[int, str],
+    own: str,
     recipe: Recipe,
     take: int,
     behind: Sequence[object],
@@ -170,21 +169,17 @@ def _name(
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24] + ".npy"
 
 
-def _print(path: Path) -> tuple[int, str]:
-    """A file's size and a digest of both of its ends, which tell it from others.
+def _fingerprint(path: Path) -> str:
+    """The digest of all that a file holds.
 
-    Where it lies and when it was written there do not matter: a dataset that was moved or copied is
-    not read again. Raises ``DatasetError``.
+    Where it lies and when it was written do not matter: a dataset that was moved or copied is not
+    extracted again. Raises ``DatasetError``.
     """
     try:
         with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            ends = file.read(_END)
-            file.seek(max(0, size - _END))
-            ends += file.read(_END)
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror}") from None
-    return size, hashlib.sha256(ends).hexdigest()
 
 
 def _extracted(tasks: list[_Task], processes: int) -> Iterator[str | None]:

@@ -33,9 +33,10 @@ class LossConfig:
     cross-entropy of the sides of clips judged by quadrant; ``tags``: 1 - r with their coarse
     numbers; ``felt``: 1 - r with the shares of felt emotions; ``teachers``: squared error in each
     teacher's word (``streamer.training.teachers``); ``hints``: likewise in the hints of the
-    datasets. ``music``: cross-entropy of the gate. ``pairs``: by how much less than ``margin`` the
-    brighter piece of a pair is above the other in valence; ``keys``: the variance of a piece's
-    valence over two of its keys. A part with weight 0 is not learnt.
+    datasets. ``music``: cross-entropy of the gate. ``pairs``: by how much less than ``margin`` (of
+    valence) the brighter piece of a pair is above the other, each in the mean of two keys;
+    ``keys``: the variance of a piece's valence over the two (over two stretches of it, if it comes
+    in one key); both in the labels' deviations. A part with weight 0 is not learnt.
     """
 
     labels: float
@@ -61,12 +62,13 @@ class FitConfig:
     ``epochs`` of ``steps`` batches of ``batch`` sequences of ``crop_s`` seconds, of which, as far
     as there are any, ``dynamic_share`` have labels in time, ``quadrant_share`` are clips judged by
     quadrant, ``felt_share`` clips with felt emotions, ``sounds_share`` without labels: music or
-    not, ``pairs_share`` pieces in pairs. A sequence is of the clip as it is with probability
-    ``clean_share``, else of a distorted take (pairs are always as they are); with probability
-    ``equaliser`` a smooth curve of about ``equaliser_nepers`` (of power; 1 is 4.3 dB) is laid over
-    its bands. Labels before ``settle_s`` are not learnt from; with
-    probability ``carry`` a sequence begins in the state in which another song ended. ``average``:
-    decay of the moving average of the weights, which is what is kept. ``memory_s``: forget gates
+    not, ``pairs_share`` pieces in pairs (four sequences each, rounded down). A sequence is of the
+    clip as it is with probability ``clean_share``, else of a distorted take (pairs are always as
+    they are); with probability ``equaliser`` a smooth curve of about ``equaliser_nepers`` (of
+    power; 1 is 4.3 dB) is laid over its bands. Labels before ``settle_s`` are not learnt from; with
+    probability ``carry`` a sequence begins in the state in which another song ended (pairs begin
+    afresh). ``average``: decay of the moving average of the weights, which is what is kept.
+    ``memory_s``: forget gates
     begin with memories up to this long (Tallec and Ollivier 2018). ``calibration_share`` of the
     songs are kept from training to calibrate the outputs on. ``arousal_in_valence``: the
     correlation of the two in the labels of every corpus on the common plane. ``ratings_share``: how

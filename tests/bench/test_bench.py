@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -213,22 +215,38 @@ def test_the_manual_shows_the_committed_figures() -> None:
     assert page == replaced(page, {"bench": report_module.markdown(committed)})
 
 
+def of_group(group: int) -> list[int]:
+    """The processes of a group that have not ended."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, own = entry.read_text().rpartition(")")[2].split()[:3]
+            if int(own) == group and state != "Z":
+                found.append(int(entry.parent.name))
+    return found
+
+
 @pytest.mark.slow
-def test_a_bench_that_is_stopped_leaves_nothing_behind(model_directory: Path) -> None:
-    """On SIGTERM the command ends with 143, and the process that measures has ended before it."""
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="no /proc, which lists processes")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_bench_that_is_stopped_leaves_nothing_behind(model_directory: Path, number: int) -> None:
+    """On Ctrl-C and SIGTERM, while others listen for it: nothing of it lives when it has ended."""
     arguments = ["--quick", "--model", str(model_directory)]
-    command_line = [sys.executable, "-m", "streamer", "bench", *arguments]
-    with subprocess.Popen(command_line, stderr=subprocess.PIPE, cwd=ROOT) as bench:
-        assert bench.stderr is not None
-        assert bench.stderr.readline().startswith(b"measuring")
-        children = Path(f"/proc/{bench.pid}/task/{bench.pid}/children")
-        if not children.exists():
-            bench.kill()
-            pytest.skip("no /proc with children")
-        (measuring,) = children.read_text().split()
-        bench.terminate()
-        assert bench.wait(30) == 143
-        assert not Path(f"/proc/{measuring}").exists()
+    line = [sys.executable, "-m", "streamer", "bench", *arguments]
+    with subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as bench:
+        try:
+            assert bench.stderr is not None
+            children = Path(f"/proc/{bench.pid}/task/{bench.pid}/children")
+            assert bench.stderr.readline().startswith(b"measuring")
+            (measuring,) = map(int, children.read_text().split())
+            while (said := bench.stderr.readline()) and said != b"measuring a library\n":
+                pass
+            assert said
+            assert measuring in of_group(measuring)
+        finally:
+            bench.send_signal(number)
+        assert bench.wait(120) == 128 + number
+        assert of_group(measuring) == []
 
 
 def test_the_command_measures_everything(model_directory: Path, tmp_path: Path) -> None:

@@ -276,7 +276,7 @@ def test_suspended(server: Server, model_directory: Path, who: str, seconds: flo
     live.send_signal(signal.SIGINT)
     lines += read_lines(live.stdout)
     assert live.wait(10) == 130
-    # Each is known to a block and a frame, and the server holds back more or less than before.
+    # Each is known to within a block and a frame, and the server may hold back more than before.
     assert after - before == pytest.approx(0.0, abs=0.1), "the clock was left behind, or ahead"
     gaps = of_type(lines, "gap")
     if who == "listener":

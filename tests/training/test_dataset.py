@@ -246,7 +246,7 @@ def test_pairs_of_pieces(sounds: Path, tmp_path: Path) -> None:
     assert [clip.brighter for clip in clips] == [False, False, True, False, False, False]
     assert [clip.fold for clip in clips if clip.pair] == [-1, -1]
     for wrong in (("thirds,1", "thirds,1"), ("thirds,1", "fifths,0"), ("thirds,1", "thirds,")):
-        with pytest.raises(DatasetError, match="pair thirds is not clips with brighter 1"):
+        with pytest.raises(DatasetError, match="pair thirds needs clips with brighter 1"):
             read_dataset(written(*wrong))
 
 

@@ -21,14 +21,14 @@ def pieces(tmp_path_factory: pytest.TempPathFactory) -> list[Clip]:
     return list(read_dataset(folder).clips)
 
 
-def strongest(clip: Clip) -> set[float]:
-    """The pitches of its strongest partials, in semitones from A4, to a third of one."""
+def strongest(clip: Clip) -> set[int]:
+    """The pitches of its strongest partials, in thirds of a semitone from A4."""
     samples, rate = soundfile.read(clip.path)
     spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
     hertz = np.fft.rfftfreq(len(samples), 1 / rate)
     spectrum[hertz < 60] = 0
     peaks = np.argsort(spectrum)[-400:]
-    return {float(round(3 * 12 * np.log2(hertz[peak] / 440)) / 3) for peak in peaks}
+    return {round(36 * np.log2(hertz[peak] / 440)) for peak in peaks}
 
 
 def test_a_pair_is_a_piece_and_the_same_made_darker(pieces: list[Clip]) -> None:
@@ -45,6 +45,7 @@ def test_a_pair_is_a_piece_and_the_same_made_darker(pieces: list[Clip]) -> None:
 def test_modes_differ_by_their_thirds(pieces: list[Clip]) -> None:
     """In one key, the darker piece of a pair has notes a semitone under those of the other."""
     bright, dark = (strongest(clip) for clip in (pieces[0], pieces[2]))
-    new = dark - bright
-    assert new
-    assert {pitch + 1 for pitch in new} & bright
+    lowered = dark - bright
+    assert lowered
+    assert bright & dark, "the root and the fifth stay"
+    assert {pitch + 3 for pitch in lowered} & (bright - dark)
