@@ -242,13 +242,13 @@ def claims(sections: list[Section]) -> list[Claim]:
             0.5,
         ),
         Claim(
-            "seconds until the first line of replay", start.value("replay: first line"), "most", 1.0
+            "seconds until the first line of replay", start.value("replay: first line"), "most", 0.4
         ),
         Claim(
             "megabytes resident in a long replay",
             max((row.value for row in memory.rows if row.value is not None), default=None),
             "most",
-            200.0,
+            80.0,
         ),
         Claim("kilobytes of a stream's state", find(listening.STATE).rows[0].value, "most", 40.0),
         Claim(
