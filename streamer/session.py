@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import streamer
 from streamer.audio.pacing import Clock, SystemClock
@@ -25,7 +25,9 @@ from streamer.audio.source import Remark, Samples, Source
 from streamer.errors import OutputError
 from streamer.events import Cadence, End, Estimate, Event, Gap, Notice, Start, Tally, beginning
 from streamer.sinks.sink import Delivery, ReaderGone, Sink, Watcher
-from streamer.tracker import EmotionTracker
+
+if TYPE_CHECKING:  # what it is built of takes long to import, and a screen is drawn before
+    from streamer.tracker import EmotionTracker
 
 Piece = TypeVar("Piece")
 

@@ -72,7 +72,7 @@ def command(
         from streamer.cli.session import run_session
 
         stretch_s = math.inf if duration is None else duration
-        code = run_session(ear.open, chosen, duration_s=stretch_s, timed=ear)
+        code = run_session(ear.open, chosen, duration_s=stretch_s, timed=ear, at_once=True)
     return code or (FAILED if ear.tee is not None and ear.tee.failed else 0)
 
 

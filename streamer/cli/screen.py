@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from streamer.cli.options import SessionOptions
@@ -24,6 +24,9 @@ class Steered(Protocol):
 
     def request_reset(self) -> None:
         """Ask for the judgement to start afresh."""
+
+    def quit(self) -> None:
+        """End the session in order."""
 
 
 class Screen:
@@ -55,16 +58,19 @@ class Screen:
             self._summary.discard()  # of a session that never began
 
     @contextlib.contextmanager
-    def around(self, session: Steered, on_quit: Callable[[], None]) -> Iterator[None]:
-        """Show the session while the context lasts; then print and write its summary."""
+    def around(self, session: Steered) -> Iterator[None]:
+        """Show the session while the context lasts; then print and write its summary.
+
+        There is none of a session that never began.
+        """
         try:
-            with self._dashboard(session, on_quit):
+            with self._dashboard(session):
                 yield
         finally:
             self._close()
 
     @contextlib.contextmanager
-    def _dashboard(self, session: Steered, on_quit: Callable[[], None]) -> Iterator[None]:
+    def _dashboard(self, session: Steered) -> Iterator[None]:
         if self._console is None:
             yield
             return
@@ -79,11 +85,13 @@ class Screen:
             self._history.write(Notice(self._history.snapshot().t, message))
 
         with Dashboard(
-            self._history, self._console, on_quit=on_quit, on_reset=reset, on_line=notice
+            self._history, self._console, on_quit=session.quit, on_reset=reset, on_line=notice
         ):
             yield
 
     def _close(self) -> None:
+        if self._history.snapshot().start is None:
+            return
         summary = self._history.summary()
         try:
             if self._console is not None:

@@ -17,10 +17,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from streamer.analysis.recorded import read_events
-from streamer.audio.microphone import Steps
 from streamer.audio.pacing import Clock, StoppableClock
 from streamer.audio.resample import Resampled
 from streamer.audio.source import Source
@@ -29,9 +28,10 @@ from streamer.cli.options import SessionOptions
 from streamer.cli.outputs import outputs
 from streamer.cli.screen import Screen
 from streamer.events import End
-from streamer.network.model import load_model
 from streamer.session import Abandoned, Playback, Session, TimedSource
-from streamer.tracker import EmotionTracker
+
+if TYPE_CHECKING:
+    from streamer.audio.microphone import Steps
 
 
 @contextlib.contextmanager
@@ -96,6 +96,7 @@ class Signals:
     def __init__(self) -> None:
         self.clock = StoppableClock()
         self._session: Running | None = None
+        self._left = False
         self._caught: list[int] = []
         self._first = 0.0
         self._before: dict[int, Any] = {}
@@ -130,9 +131,20 @@ class Signals:
     def steer(self, session: Running) -> None:
         """Let the signals end this session from now on; before, they end what is under way."""
         self._session = session
+        if self._left:
+            session.stop()
+
+    def request_reset(self) -> None:
+        """Ask the session for its judgement to start afresh, from any thread."""
+        if self._session is not None:
+            self._session.request_reset()
 
     def quit(self) -> None:
-        """End the session as the key q does, from any thread, whatever it waits for."""
+        """End the session as the key q does, from any thread, whatever it waits for.
+
+        One that has not begun yet ends as soon as it does.
+        """
+        self._left = True
         if self._session is not None:
             self._session.stop()
             if hasattr(signal, "SIGURG"):
@@ -166,45 +178,56 @@ def run_session(
     *,
     duration_s: float = math.inf,
     timed: TimedSource | None = None,
+    at_once: bool = False,
 ) -> int:
     """Open the source, listen until it ends or a signal comes, and return the exit code.
 
     ``open_source`` gets the clock by which a recording is to be paced, and the steps in which it is
-    listened to.
+    listened to. ``at_once``: the dashboard is shown before the model and the source are there, and
+    not only when they are.
     """
     code = 0
-    with Signals() as signals:
+    with Signals() as signals, contextlib.ExitStack() as stack:
+        screen = stack.enter_context(Screen(options))
+        shown = stack.enter_context(contextlib.ExitStack())
+        if at_once:
+            shown.enter_context(screen.around(signals))
+        # What takes longest to import comes after the first picture.
+        from streamer.audio.microphone import Steps
+        from streamer.network.model import load_model
+        from streamer.tracker import EmotionTracker
+
         model = load_model(options.model)
         cut = model.config.features
-        with contextlib.ExitStack() as stack:
-            screen = stack.enter_context(Screen(options))
-            interval = options.interval if screen.watcher is None else 0.0
-            steps = Steps(cut.sample_rate, cut.frame, cut.hop, interval)
-            source = stack.enter_context(contextlib.closing(open_source(signals.clock, steps)))
-            out = stack.enter_context(outputs(screen.options))
-            silence = options.reset_on_silence
-            session = Session(
-                Resampled(source, cut.sample_rate),
-                EmotionTracker(
-                    model,
-                    interval,
-                    source.info.start_s,
-                    math.inf if silence is None else silence,
-                    silence_db=options.silence,
-                    judge_everything=options.judge_everything,
-                ),
-                [*out.sinks, *screen.sinks],
-                interval=options.interval,
-                watcher=screen.watcher,
-                duration_s=duration_s,
-                on_failure=out.note_failure,
-                timed=timed,
-            )
-            signals.steer(session)
-            with screen.around(session, signals.quit):
-                session.run()
-            out.hang_up()
-            code = FAILED if out.failed else 0
+        interval = options.interval if screen.watcher is None else 0.0
+        steps = Steps(cut.sample_rate, cut.frame, cut.hop, interval)
+        source = stack.enter_context(contextlib.closing(open_source(signals.clock, steps)))
+        out = stack.enter_context(outputs(screen.options))
+        silence = options.reset_on_silence
+        session = Session(
+            Resampled(source, cut.sample_rate),
+            EmotionTracker(
+                model,
+                interval,
+                source.info.start_s,
+                math.inf if silence is None else silence,
+                silence_db=options.silence,
+                judge_everything=options.judge_everything,
+            ),
+            [*out.sinks, *screen.sinks],
+            interval=options.interval,
+            watcher=screen.watcher,
+            duration_s=duration_s,
+            on_failure=out.note_failure,
+            timed=timed,
+        )
+        signals.steer(session)
+        if not at_once:
+            shown.enter_context(screen.around(signals))
+        with shown:  # the terminal is given back before the outputs are closed
+            session.run()
+        out.hang_up()
+        code = FAILED if out.failed else 0
     return signals.exit_code or code
 
 
@@ -233,7 +256,7 @@ def play_back(
                 clock=signals.clock,
             )
             signals.steer(playback)
-            with screen.around(playback, signals.quit):
+            with screen.around(signals):
                 playback.run()
             out.hang_up()
             code = FAILED if out.failed else 0

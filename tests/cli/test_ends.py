@@ -18,6 +18,8 @@ import pytest
 from line_schema import emotions, valid_lines
 
 from streamer.cli.main import main
+from streamer.cli.session import Signals
+from streamer.events import End
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes, signals, terminals")
 
@@ -234,3 +236,31 @@ def test_a_stopped_replay_goes_on_where_it_was(
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 130
+
+
+class Begun:
+    """A session that tells what was asked of it."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def run(self) -> End:
+        raise NotImplementedError
+
+    def stop(self, *, interrupt: bool = False) -> None:
+        self.asked.append(f"stop, interrupt {interrupt}")
+
+    def request_reset(self) -> None:
+        self.asked.append("reset")
+
+
+def test_q_before_the_session_has_begun() -> None:
+    """It ends as soon as it begins; to start afresh what has not begun is nothing."""
+    with Signals() as signals:
+        signals.request_reset()
+        signals.quit()
+        session = Begun()
+        signals.steer(session)
+        assert session.asked == ["stop, interrupt False"]
+        signals.request_reset()
+        assert session.asked[1:] == ["reset"]

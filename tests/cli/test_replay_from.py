@@ -46,7 +46,6 @@ def test_no_model_and_no_audio_are_needed(
     """Neither a model is loaded nor a sound file opened."""
     monkeypatch.setattr(models, "load_model", None)
     monkeypatch.setattr(soundfile, "SoundFile", None)
-    monkeypatch.setattr("streamer.cli.session.load_model", None)
     assert main(["replay", "--from", str(recording), "--speed", "max"]) == 0
     assert len(capfd.readouterr().out.splitlines()) == 14
 

@@ -118,3 +118,15 @@ def test_a_summary_that_cannot_be_written_is_one_sentence(
     captured = capfd.readouterr()
     assert captured.err == f"streamer: {out} cannot be written: No such file or directory\n"
     assert captured.out == ""
+
+
+def test_a_microphone_is_shown_before_it_is_opened(tmux: Tmux, tmp_path: Path) -> None:
+    """What is wrong with the model is said after that: one sentence, a clean terminal, exit 1."""
+    code = tmp_path / "code"
+    command = f"{sys.executable} -m streamer live --model {tmp_path / 'none'}"
+    tmux.type(f"clear; {command}; echo $? > {code}", "Enter")
+    tmux.until(lambda _: code.exists() and code.read_text().strip() == "1")
+    assert tmux.modes() == "0 1", "the old screen, the cursor visible"
+    said = [line for line in tmux.everything() if line.startswith("streamer: ")]
+    assert len(said) == 1
+    assert not any("heard" in line for line in tmux.everything()), "no summary of nothing"
