@@ -103,19 +103,20 @@ def prepare(
     """The songs of ``clips``; features are taken from ``cache`` where an earlier run left them.
 
     Clips that are no music and never held out are heard behind others in their distorted takes.
-    Pieces of pairs have none.
-    Raises ``DatasetError`` where a clip cannot be read or is shorter than a frame.
+    Pieces of pairs have none. Raises ``DatasetError`` where a clip cannot be read or is shorter
+    than a frame.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    around = tuple(
-        (clip.path, clip.kind == "speech")
-        for clip in clips
+    prints = [_fingerprint(clip.path) for clip in clips]
+    heard_behind = [
+        (clip, own)
+        for clip, own in zip(clips, prints, strict=True)
         if clip.kind != MUSIC and clip.fold < 0 and clip.learnt
-    )
-    behind = [(_fingerprint(path), said) for path, said in around]
+    ]
+    around = tuple((clip.path, clip.kind == "speech") for clip, _ in heard_behind)
+    behind = [(own, clip.kind == "speech") for clip, own in heard_behind]
     # The pieces of a pair differ in their notes alone: no room is to come between them.
     numbers = [range(1 if clip.pair else 1 + recipe.acoustics.takes) for clip in clips]
-    prints = [_fingerprint(clip.path) for clip in clips]
     files = [
         [cache / _name(clip, own, recipe, take, behind) for take in takes]
         for clip, own, takes in zip(clips, prints, numbers, strict=True)
