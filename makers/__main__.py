@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from makers.card import draw_reliability, write_accuracy, write_card
+from makers.harmony import harmony
 from makers.own import own_clips
 from makers.robustness import robustness, streams
 from makers.sounds import write_sounds
-from makers.variants import ABLATION_FOLD, ABLATION_SEED, Variant, ablation, read_ablations
+from makers.variants import ABLATION_FOLD, ABLATION_SEED, ablation, read_ablations
 from streamer.cli.learning import learning, progress_bars, read, songs_of
 from streamer.errors import StreamerError, writing
 from streamer.network.model import load_model
@@ -81,8 +82,6 @@ def measure(
         if robust:
             _robust(chosen, clips, out, progress)
         if shipped is not None:
-            from makers.harmony import harmony  # it loads the studio
-
             task = progress.add_task("harmony", total=None)
             write_metrics(out / "metrics.json", "harmony", harmony(load_model(shipped)))
             progress.update(task, total=1, completed=1)
@@ -174,7 +173,6 @@ def _ablations(
             variant.of(clips),
             cache,
             out,
-            plain=variant == Variant(),
             progress=bar,
         )
         part = {"fold": ABLATION_FOLD, "seed": ABLATION_SEED, "variants": found}

@@ -8,22 +8,17 @@ from __future__ import annotations
 
 import functools
 import itertools
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import soxr
 from numpy.random import RandomState
+from studio import synthesis as play
+from studio.mixing import Track, mastered, reverberated
 
 from streamer import EmotionTracker, Model
 from streamer.errors import ModelError
 from streamer.training.figures import Figures
-
-sys.path.append(str(Path(__file__).resolve().parent.parent / "examples"))
-
-from studio import synthesis as play
-from studio.mixing import Track, mastered, reverberated
 
 SECONDS, BEAT = 8.0, 0.5
 #: Judged from here on: the first seconds of a song are its least certain.

@@ -14,7 +14,6 @@ import functools
 import io
 import itertools
 import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -26,6 +25,8 @@ import scipy.signal
 import soundfile
 import soxr
 from numpy.typing import NDArray
+from studio import percussion
+from studio import synthesis as play
 
 from streamer.processes import cores
 from streamer.training.acoustics import RATE, coloured, in_room
@@ -35,7 +36,6 @@ Samples = NDArray[np.float64]
 Maker = Callable[[np.random.Generator, int], Samples]
 _SECONDS = 12.0
 _LENGTH = round(_SECONDS * RATE)
-_STUDIO = Path(__file__).resolve().parent.parent / "examples"
 _WORDS = (
     "time", "person", "year", "way", "day", "thing", "man", "world", "life", "hand", "part",
     "child", "eye", "woman", "place", "work", "week", "case", "point", "government", "company",
@@ -233,8 +233,8 @@ def _wind(random: np.random.Generator, length: int) -> Samples:
 
 def _drums(random: np.random.Generator, length: int) -> Samples:
     """A drummer alone: a random pattern of sixteen steps again and again."""
-    percussion, synthesis, seeded = _studio(random)
-    sound = np.zeros(round((length / RATE + 3) * synthesis.RATE))
+    seeded = _seeded(random)
+    sound = np.zeros(round((length / RATE + 3) * play.RATE))
     step = 60 / random.uniform(70, 180) / random.choice([1, 2, 2, 4])
     pattern = random.random((4, 16)) < np.array([[0.25], [0.15], [0.5], [0.12]])
     pattern[0, 0] = True
@@ -247,13 +247,13 @@ def _drums(random: np.random.Generator, length: int) -> Samples:
                 percussion.hat(seeded, strength, 0.05),
                 percussion.tom(seeded, random.uniform(80, 200), strength),
             )[part]
-            _lay(sound, hit, k * step, synthesis.RATE)
-    return np.asarray(soxr.resample(sound, synthesis.RATE, RATE)[:length])
+            _lay(sound, hit, k * step, play.RATE)
+    return np.asarray(soxr.resample(sound, play.RATE, RATE)[:length])
 
 
 def _melody(random: np.random.Generator, length: int) -> Samples:
     """One instrument or a humming voice alone, without chords."""
-    _, play, seeded = _studio(random)
+    seeded = _seeded(random)
     sound = np.zeros(round((length / RATE + 9) * play.RATE))
     instruments: tuple[Callable[[float, float, float], Samples], ...] = (
         lambda hz, s, v: play.flute(seeded, hz, s + 0.1, v),
@@ -443,7 +443,7 @@ def _piece(
     neighbour a semitone beside one of the notes of each chord, which the runs step on, too. Of mode
     and valence: Hevner 1935; of dissonance: Blood, Zatorre et al. 1999.
     """
-    _, play, seeded = _studio(random)
+    seeded = _seeded(random)
     minor, sad = _MINORS[int(random.integers(2))], not brighter
     if pair == "dissonance":
         sad = random.random() < 0.5
@@ -511,13 +511,9 @@ def _lay(sound: Samples, note: Samples, at: float, rate: int) -> None:
     sound[begin : begin + len(mono)] += mono[: max(0, len(sound) - begin)]
 
 
-def _studio(random: np.random.Generator) -> tuple[Any, Any, np.random.RandomState]:
-    """The example's percussion and instruments, and the kind of chance that they want."""
-    if str(_STUDIO) not in sys.path:
-        sys.path.insert(0, str(_STUDIO))
-    from studio import percussion, synthesis
-
-    return percussion, synthesis, np.random.RandomState(int(random.integers(1 << 30)))
+def _seeded(random: np.random.Generator) -> np.random.RandomState:
+    """The kind of chance that the studio's instruments want."""
+    return np.random.RandomState(int(random.integers(1 << 30)))
 
 
 #: Names, the kinds that figures are told by, how many of each, and who makes them.

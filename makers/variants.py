@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -67,19 +66,14 @@ def ablation(
     clips: Sequence[Clip],
     cache: Path,
     out: Path,
-    *,
-    plain: bool,
     progress: Progress | None = None,
 ) -> Figures:
     """The figures of a variant on one fold and on corpora left out, with one seed.
 
-    ``plain``: it is the recipe as it is, whose networks lie in ``out`` already.
+    Its networks go into ``out``, and those that lie there are not trained again.
     """
     folder = out / "ablations" / re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     seed, fold = f"seed-{ABLATION_SEED}", f"fold-{ABLATION_FOLD}"
-    if plain:
-        for part in (fold, *(f"without-{corpus}" for corpus in ABLATION_CORPORA)):
-            shutil.copytree(out / seed / part, folder / seed / part, dirs_exist_ok=True)
     seeds = (ABLATION_SEED,)
     rows = crossval(
         recipe, clips, cache, folder, seeds=seeds, folds=[ABLATION_FOLD], progress=progress
