@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -345,6 +346,24 @@ class SessionOptions:
     def __post_init__(self) -> None:
         if self.rotate is not None and self.jsonl is None:
             raise click.UsageError("--rotate is for the file that --jsonl names")
+
+    @property
+    def writes_lines(self) -> bool:
+        """Whether standard output gets the JSON lines: not a terminal that shows the dashboard.
+
+        It may be closed (`>&-`): whoever did that wants none.
+        """
+        return sys.stdout is not None and not (self.dashboard and sys.stdout.isatty())
+
+    @property
+    def tells_others(self) -> bool:
+        """Whether the estimates go anywhere but onto the dashboard."""
+        places = (self.jsonl, self.serve, self.mqtt, self.lsl)
+        return (
+            self.writes_lines
+            or any(place is not None for place in places)
+            or bool(self.osc or self.sink)
+        )
 
     def check_outputs(self, inputs: Sequence[Path] = (), more: Sequence[Path | None] = ()) -> None:
         """Refuse files that would cost something; ``more`` are outputs of one command alone."""

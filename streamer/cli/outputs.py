@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Iterator
 
 from streamer.cli.options import SessionOptions
@@ -88,8 +87,7 @@ def outputs(options: SessionOptions) -> Iterator[Outputs]:
             made.add(Lsl(options.lsl))
         for name, argument in options.sink:
             made.add(open_sink(name, argument))
-        # Standard output may be closed (`>&-`): whoever did that wants no lines.
-        if sys.stdout is not None and not (sys.stdout.isatty() and options.dashboard):
+        if options.writes_lines:
             made.add(StandardOutput())
         if options.jsonl is not None and options.rotate is not None:
             made.add(RotatingJsonLines(options.jsonl, options.rotate))

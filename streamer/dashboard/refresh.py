@@ -15,8 +15,11 @@ from rich.segment import Segment
 
 from streamer.dashboard.canvas import Line, Picture
 
-#: Pictures a second, and the share of a core that drawing them may take: beyond, the rate falls.
-RATE, BUDGET = 12.0, 0.10
+#: Pictures a second, and the share of a core that drawing them may take: beyond, the rate falls. A
+#: session on the wall is to take 4 % in all.
+RATE, BUDGET = 12.0, 0.025
+#: Where the computer is slow, so many a second are worth up to so much of a core.
+_FEWEST, _MOST = 2.0, 0.10
 #: Seconds after which all lines are written again: heals what another program scribbled.
 _HEAL_S = 4.0
 #: Seconds for which the end of the refresh thread is waited for.
@@ -125,7 +128,8 @@ class CalmLive(Live):
             if drawn:
                 cost = self._cpu() - begun
                 self._cost = cost if not self.pictures else 0.8 * self._cost + 0.2 * cost
-                self._not_before = now + self._cost / self._budget
+                rest = min(self._cost / self._budget, 1 / _FEWEST)
+                self._not_before = now + max(rest, self._cost / _MOST)
                 self.pictures += 1
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:

@@ -16,6 +16,8 @@ import soundfile
 from fake_portaudio import TONE
 
 from streamer.cli.main import main
+from streamer.cli.options import SessionOptions
+from streamer.cli.session import awaited_s
 
 
 @pytest.fixture
@@ -164,3 +166,32 @@ def test_no_devices(device: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> 
     out, error = capfdbinary.readouterr()
     assert out == b""
     assert error.startswith(b"no sound inputs")
+
+
+@pytest.mark.parametrize(
+    ("wishes", "terminal", "awaited"),
+    [
+        ({}, True, 0.2),
+        ({}, False, 0.0),  # lines go into a pipe beside it
+        ({"jsonl": Path("lines.jsonl")}, True, 0.0),
+        ({"osc": (("127.0.0.1", 9000),)}, True, 0.0),
+        ({"sink": (("own", None),)}, True, 0.0),
+        ({"dashboard": False}, True, 0.5),
+        ({"dashboard": False, "interval": 0.0, "serve": ("127.0.0.1", 8000)}, False, 0.0),
+    ],
+)
+def test_frames_come_together_where_nobody_waits_for_each(
+    wishes: dict[str, Any], terminal: bool, awaited: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dashboard by itself takes those of a picture at once; a desk beside it waits for each."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
+    usual: dict[str, Any] = {
+        "model": None,
+        "interval": 0.5,
+        "jsonl": None,
+        "dashboard": True,
+        "quiet": False,
+        "summary": None,
+        "reset_on_silence": None,
+    }
+    assert awaited_s(SessionOptions(**usual | wishes)) == awaited

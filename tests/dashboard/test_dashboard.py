@@ -181,14 +181,17 @@ def test_a_resize_is_followed_at_once(desk: Desk) -> None:
             assert desk.shown(size)[: len(lines)] == lines
 
 
-def test_the_rate_falls_when_drawing_is_dear() -> None:
-    """Drawing that takes 50 ms each time is done twice a second, not twelve times."""
-    desk = Desk(cost=0.05)
+@pytest.mark.parametrize(
+    ("milliseconds", "a_second"), [(1, 12), (5, 4), (12, 2), (50, 2), (200, 0.5)]
+)
+def test_the_rate_falls_when_drawing_is_dear(milliseconds: float, a_second: float) -> None:
+    """Drawing takes a fortieth of a core, for two pictures a second up to a tenth, never more."""
+    desk = Desk(cost=milliseconds / 1000)
     with desk.dashboard:
         for _ in range(120):
             desk.script.advance(3 * HOP_S)
             desk.turn(1 / 12)
-    assert 15 <= desk.dashboard.live.pictures <= 22
+    assert desk.dashboard.live.pictures == pytest.approx(10 * a_second, rel=0.15, abs=1)
 
 
 def test_keys_do_what_they_say(desk: Desk) -> None:
@@ -353,7 +356,7 @@ def test_drawing_costs_no_more_than_a_bare_live() -> None:
 
     found = dashboard_cost(feed, seconds=0.8)
     assert found.dashboard < 1.5 * found.bare_cells
-    assert found.pictures_per_s > 3
+    assert found.pictures_per_s > 1
 
 
 def test_drawing_for_long_keeps_memory_flat() -> None:
