@@ -128,7 +128,7 @@ def ablation_text(ablations: Figures) -> str:
     """The table of variants, and what it was taken on."""
     return (
         f"Fold {ablations['fold']} of DEAM, and corpora left out, seed {ablations['seed']} alone: "
-        f"differences under about .01 in r and .02 in quadrants are chance.\n\n"
+        f"differences under about .02 are chance.\n\n"
         f"{ablation_table(ablations)}"
     )
 

@@ -19,7 +19,7 @@ from streamer.training.material import Progress
 from streamer.training.recipe import Recipe
 
 #: The fold, the corpora left out, and the seed that variants are compared on.
-ABLATION_FOLD, ABLATION_CORPORA, ABLATION_SEED = 0, ("4q", "deam"), 0
+ABLATION_FOLD, ABLATION_CORPORA, ABLATION_SEED = 0, ("4q",), 0
 
 
 @dataclass(frozen=True)
