@@ -16,7 +16,7 @@ from rich.console import Console
 from streamer.dashboard.canvas import Picture
 from streamer.dashboard.look import Look
 from streamer.dashboard.picture import render
-from streamer.dashboard.refresh import BUDGET, RATE, CalmLive, Size
+from streamer.dashboard.refresh import RATE, CalmLive, Size
 from streamer.dashboard.terminal import Aside, Keys
 from streamer.dashboard.timeline import clock as spoken
 from streamer.sinks.history import Snapshot
@@ -54,7 +54,6 @@ class Dashboard:
         open_keys: Callable[[], Keys | None] = Keys.open,
         stop_process: Callable[[], None] = stop_process,
         rate: float = RATE,
-        budget: float = BUDGET,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._history, self._console = history, console
@@ -66,7 +65,7 @@ class Dashboard:
         self._frozen: Snapshot | None = None
         self._taken = False
         self._drawn: tuple[object, ...] = ()
-        self.live = CalmLive(console, self._draw, rate=rate, budget=budget, clock=clock)
+        self.live = CalmLive(console, self._draw, rate=rate, clock=clock)
 
     @staticmethod
     def fits(console: Console) -> bool:

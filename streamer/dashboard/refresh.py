@@ -17,7 +17,7 @@ from streamer.dashboard.canvas import Line, Picture
 
 #: Pictures a second, and the share of a core that drawing them may take: beyond, the rate falls. A
 #: session on the wall is to take 4 % in all.
-RATE, BUDGET = 12.0, 0.025
+RATE, _BUDGET = 12.0, 0.025
 #: Where the computer is slow, so many a second are worth up to so much of a core.
 _FEWEST, _MOST = 2.0, 0.10
 #: Seconds after which all lines are written again: heals what another program scribbled.
@@ -71,7 +71,6 @@ class CalmLive(Live):
         draw: Callable[[Size], Picture | None],
         *,
         rate: float = RATE,
-        budget: float = BUDGET,
         clock: Callable[[], float] = time.monotonic,
         cpu: Callable[[], float] = time.thread_time,
     ) -> None:
@@ -82,7 +81,7 @@ class CalmLive(Live):
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        self._draw, self._budget, self._clock, self._cpu = draw, budget, clock, cpu
+        self._draw, self._clock, self._cpu = draw, clock, cpu
         self._shown: tuple[Line, ...] = ()
         self._size: Size = (0, 0)
         self._picture: Picture | None = None  # the last one, and whether it was written in part
@@ -128,7 +127,7 @@ class CalmLive(Live):
             if drawn:
                 cost = self._cpu() - begun
                 self._cost = cost if not self.pictures else 0.8 * self._cost + 0.2 * cost
-                rest = min(self._cost / self._budget, 1 / _FEWEST)
+                rest = min(self._cost / _BUDGET, 1 / _FEWEST)
                 self._not_before = now + max(rest, self._cost / _MOST)
                 self.pictures += 1
 
