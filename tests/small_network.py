@@ -71,6 +71,7 @@ def small_config() -> ModelConfig:
             convolutions=(Convolution(6, 5, 1), Convolution(4, 3, 2)),
             dense=12,
             movement=True,
+            lags=(1, 3),
             lstm=10,
             layers=2,
             integrate=2,

@@ -50,7 +50,7 @@ def multiply_adds(network: NetworkConfig) -> int:
         count += positions * filters * channels * layer.width
     count += network.profiles * network.planes * PITCH_CLASSES**2
     count += network.joined * network.dense
-    inputs = network.features * (1 + network.movement)
+    inputs = network.fed
     for _ in range(network.layers):
         count += 4 * network.lstm * (inputs + network.lstm)
         inputs = network.lstm

@@ -26,6 +26,8 @@ _READ = (2, FORMAT)
 _MOST_WEIGHTS = 16_000_000
 #: What a layer may hold of one frame, likewise of what listening can.
 _MOST_NUMBERS = 32_768
+#: Frames that movement may reach back, which every stream keeps.
+_LONGEST_LAG = 64
 #: Means and deviations of a feature beyond this have overflowed somewhere.
 _LARGEST = 1e6
 
@@ -43,9 +45,9 @@ class Convolution:
 class NetworkConfig:
     """Layer sizes. ``dense`` units a frame between convolution and LSTM; 0 leaves that layer out.
 
-    ``movement``: beside a frame's features the LSTM is fed how far each has moved since the frame
-    before: the absolute difference of what the dense layer gives, taken before its rectifier. The
-    newest frame's is then part of the LSTM's state.
+    ``movement``: beside a frame's features the LSTM is fed how far each has moved since earlier
+    frames, those ``lags`` frames before: the absolute difference of what the dense layer gives,
+    taken before its rectifier. The newest frames' is then part of the LSTM's state.
     ``lstm`` units in each of ``layers`` layers.
     ``integrate``: the time constant, in frames, of the leaky mean over time of what the LSTM gives,
     from which the head judges; 0 for the newest frame's alone.
@@ -66,6 +68,7 @@ class NetworkConfig:
     scalars: int = 0
     profiles: int = 0
     gate: bool = False
+    lags: tuple[int, ...] = (1,)
 
     def __post_init__(self) -> None:
         sizes = [self.coefficients, self.lstm, self.layers]
@@ -81,6 +84,8 @@ class NetworkConfig:
             raise ValueError("profiles slide along chroma rows: planes must not be 0")
         if self.movement and not self.dense:
             raise ValueError("movement is measured on the dense layer: dense must not be 0")
+        if not 1 <= len(self.lags) <= 8 or any(not 1 <= lag <= _LONGEST_LAG for lag in self.lags):
+            raise ValueError(f"lags must be 1 to 8 numbers of frames from 1 to {_LONGEST_LAG}")
         if len(self.convolutions) > 8 or self.layers > 8:
             raise ValueError("at most 8 layers of a kind")
         if any(width < 1 for _, width in self.widths()):
@@ -123,9 +128,14 @@ class NetworkConfig:
         return self.dense or self.joined
 
     @property
-    def remembered(self) -> int:
-        """Features of the newest frame that its successor is compared with."""
-        return self.features if self.movement else 0
+    def fed(self) -> int:
+        """Numbers of a frame that the LSTM is fed: its features, and how far each has moved."""
+        return self.features * (1 + self.movement * len(self.lags))
+
+    @property
+    def remembered(self) -> tuple[int, int]:
+        """How many of the newest frames later ones are compared with, and features of each."""
+        return (max(self.lags), self.features) if self.movement else (1, 0)
 
     @property
     def integrated(self) -> int:
@@ -143,12 +153,10 @@ class NetworkConfig:
         if self.profiles:
             shapes["chroma.weight"] = (self.profiles, self.planes, PITCH_CLASSES)
             shapes["chroma.bias"] = (self.profiles,)
-        features = self.joined
         if self.dense:
-            shapes["dense.weight"] = (self.dense, features)
+            shapes["dense.weight"] = (self.dense, self.joined)
             shapes["dense.bias"] = (self.dense,)
-            features = self.dense
-        features *= 1 + self.movement
+        features = self.fed
         for index in range(self.layers):
             shapes[f"lstm.weight_ih_l{index}"] = (4 * self.lstm, features)
             shapes[f"lstm.weight_hh_l{index}"] = (4 * self.lstm, self.lstm)

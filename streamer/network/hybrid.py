@@ -50,8 +50,7 @@ class HybridNetwork(nn.Module):
             nn.Conv1d(config.planes, config.profiles, PITCH_CLASSES) if config.profiles else None
         )
         self.dense = nn.Linear(config.joined, config.dense) if config.dense else None
-        inputs = config.features * (1 + config.movement)
-        self.lstm = nn.LSTM(inputs, config.lstm, config.layers, batch_first=True)
+        self.lstm = nn.LSTM(config.fed, config.lstm, config.layers, batch_first=True)
         self.head = nn.Linear(config.lstm, 4)
         self.music = nn.Linear(config.lstm, 1) if config.gate else None
         self.dropout = nn.Dropout(dropout)
@@ -59,7 +58,8 @@ class HybridNetwork(nn.Module):
     def initial(self, batch: int = 1) -> TorchState:
         """The state of streams of which nothing was heard, as ``LstmState`` has it."""
         zeros = self.head.weight.new_zeros(self.config.layers, batch, self.config.lstm)
-        newest = zeros.new_zeros(1, batch, self.config.remembered)
+        frames, features = self.config.remembered
+        newest = zeros.new_zeros(frames, batch, features)
         return zeros, zeros.clone(), newest, zeros.new_zeros(1, batch, self.config.integrated)
 
     def convolve(self, frames: Tensor) -> Tensor:
@@ -106,9 +106,12 @@ class HybridNetwork(nn.Module):
         hidden, cell, newest, integral = state
         current = self.convolve(frames)
         if self.config.movement:
-            previous = torch.cat([newest.transpose(0, 1), current[:, :-1]], dim=1)
-            newest = current[:, -1:].transpose(0, 1)
-            current = torch.cat([torch.relu(current), (current - previous).abs()], dim=-1)
+            # Frame t stands at place t + reach.
+            reach, time = newest.shape[0], current.shape[1]
+            all_ = torch.cat([newest.transpose(0, 1), current], dim=1)
+            moved = [(current - all_[:, reach - lag :][:, :time]).abs() for lag in self.config.lags]
+            newest = all_[:, time:].transpose(0, 1)
+            current = torch.cat([torch.relu(current), *moved], dim=-1)
         current, (hidden, cell) = self.lstm(self.dropout(current), (hidden, cell))
         heard = current
         if self.config.integrate:

@@ -7,6 +7,7 @@ written. ``config.json`` travels in the graph's metadata, so that the file alone
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def export(model: Model, path: Path) -> float:
     """Write the graph of ``model`` to ``path``; the largest difference found is returned.
 
     Inputs are ``frames`` (batch, time, inputs) and the state: ``hidden`` and ``cell``
-    (layers, batch, units), ``newest`` (1, batch, features) where the network has movement, and
+    (layers, batch, units), ``newest`` (frames, batch, features) where it has movement, and
     ``integral`` (1, batch, units + 1) where it integrates.
     Results are ``outputs`` (batch, time, 4 or 5), the calibrated valence, arousal, their standard
     deviations and, with a gate, the probability that it is music, as ``Runtime.forward`` gives
@@ -99,8 +100,9 @@ def graph(model: Model) -> Any:
     _convolve(nodes, model)
     states: dict[str, tuple[str | int, ...]] = {}
     if network.movement:
-        _move(nodes)
-        states["newest"] = (1, "batch", network.features)
+        _move(nodes, network.lags)
+        frames, features = network.remembered
+        states["newest"] = (frames, "batch", features)
     _recur(nodes, model)
     newest = nodes.newest
     if network.integrate:
@@ -186,17 +188,21 @@ def _turn(nodes: Nodes, model: Model) -> str:
     return nodes.add("Concat", mean, source=largest, axis=-1)
 
 
-def _move(nodes: Nodes) -> None:
+def _move(nodes: Nodes, lags: Sequence[int]) -> None:
     """Features (time, batch, features), rectified, and how far each has moved before that."""
-    features = nodes.newest
-    zero, one, most = (nodes.constant([k], np.int64) for k in (0, -1, np.iinfo(np.int64).max))
-    earlier = nodes.add("Slice", zero, one, zero, source=features)
-    previous = nodes.add("Concat", earlier, source="newest", axis=0)
-    nodes.add("Slice", one, most, zero, source=features, results=("newest_after",))
-    nodes.add("Sub", previous, source=features)
-    movement = nodes.add("Abs")
+    features, reach = nodes.newest, max(lags)
+    axis, last = (nodes.constant([k], np.int64) for k in (0, np.iinfo(np.int64).max))
+    joined = nodes.add("Concat", features, source="newest", axis=0)
+    kept = nodes.constant([-reach], np.int64)
+    nodes.add("Slice", kept, last, axis, source=joined, results=("newest_after",))
+    moved = []
+    for lag in lags:
+        borders = (nodes.constant([k], np.int64) for k in (reach - lag, -lag))
+        nodes.add("Slice", *borders, axis, source=joined)
+        nodes.add("Sub", nodes.newest, source=features)
+        moved.append(nodes.add("Abs"))
     rectified = nodes.add("Relu", source=features)
-    nodes.add("Concat", movement, source=rectified, axis=2)
+    nodes.add("Concat", *moved, source=rectified, axis=2)
 
 
 def _recur(nodes: Nodes, model: Model) -> None:

@@ -33,8 +33,9 @@ Floats = NDArray[np.float32]
 class LstmState(State):
     """What the LSTM carries: ``hidden`` and ``cell``, each (layers, batch, units), float32.
 
-    ``newest`` (1, batch, features): the newest frame's features before the rectifier, from which
-    the next one's movement is measured; without features where the network has no movement.
+    ``newest`` (frames, batch, features): the newest frames' features before the rectifier, oldest
+    first, from which later ones' movement is measured; without features where the network has no
+    movement.
     ``integral`` (1, batch, units + 1): the fading sum of what the LSTM gave, and of its weights;
     of no numbers where the network does not integrate.
     """
@@ -118,10 +119,11 @@ class Runtime:
     def initial(self, batch: int = 1) -> LstmState:
         """The state of a stream of which nothing was heard."""
         shape = (self._network.layers, batch, self._network.lstm)
+        frames, features = self._network.remembered
         return LstmState(
             np.zeros(shape, np.float32),
             np.zeros(shape, np.float32),
-            np.zeros((1, batch, self._network.remembered), np.float32),
+            np.zeros((frames, batch, features), np.float32),
             np.zeros((1, batch, self._network.integrated), np.float32),
         )
 
@@ -205,38 +207,42 @@ class Runtime:
         """What the LSTM is fed, each row with a 1 at its end, and the new ``newest`` features.
 
         ``features`` (rows, features) of streams of these ``lengths`` one after the other. Where
-        movement is measured: the features rectified beside how far each has moved from those of
-        the frame before; ``newest`` (1, streams, features) are those before the first ones.
+        movement is measured: the features rectified beside how far each has moved since earlier
+        frames; ``newest`` (frames, streams, features) are those before the first ones.
         """
         width = features.shape[1]
-        if not self._network.movement:
-            fed = np.empty((len(features), width + 1), dtype=np.float32)
-            fed[:, :-1], fed[:, -1] = features, 1
-            return fed, newest
-        fed = np.empty((len(features), 2 * width + 1), dtype=np.float32)
-        if not len(features):
-            return fed, newest
+        fed = np.empty((len(features), self._network.fed + 1), dtype=np.float32)
         fed[:, -1] = 1
+        if not self._network.movement:
+            fed[:, :-1] = features
+            return fed, newest
         np.maximum(features, 0, out=fed[:, :width])
-        moved, before = fed[:, width:-1], newest[0]
-        if len(features) == len(lengths) == 1:
-            np.subtract(features, before, moved)
-            after = features
-        elif len(lengths) == 1:
-            np.subtract(features[:1], before, moved[:1])
-            np.subtract(features[1:], features[:-1], moved[1:])
-            after = features[-1:].copy()
+        reach, streams = newest.shape[:2]
+        # Where streams have many frames, their newest features go before their own.
+        if len(features) == streams == sum(map(bool, lengths)):
+            earlier = [newest[reach - lag] for lag in self._network.lags]
+            after = np.concatenate((newest[1:], features[None]))
+        elif streams == 1:
+            joined = np.concatenate((newest[:, 0], features))
+            earlier = [joined[reach - lag : len(joined) - lag] for lag in self._network.lags]
+            after = joined[len(features) :, None]
+            if len(features) > reach:
+                after = after.copy()  # a stream must not hold all that it heard in memory
         else:
-            previous = np.empty_like(features)
-            previous[1:] = features[:-1]
-            streams = np.flatnonzero(lengths)
-            ends = np.cumsum(lengths)[streams]
-            previous[ends - np.asarray(lengths)[streams]] = before[streams]
-            np.subtract(features, previous, out=moved)
-            after = before.copy()
-            after[streams] = features[ends - 1]
+            before = reach * np.arange(streams)
+            ends = before + np.cumsum(lengths)
+            joined = np.empty((reach * streams + len(features), width), dtype=np.float32)
+            place = np.arange(len(features)) + np.repeat(before + reach, lengths)
+            joined[place] = features  # of each row here, where it stands there
+            kept = np.arange(reach)[:, None]
+            joined[kept + (ends - lengths)] = newest
+            earlier = [joined[place - lag] for lag in self._network.lags]
+            after = joined[kept + ends]
+        for begin, past in zip(range(width, fed.shape[1] - 1, width), earlier, strict=True):
+            np.subtract(features, past, out=fed[:, begin : begin + width])
+        moved = fed[:, width:-1]
         np.abs(moved, out=moved)
-        return fed, after[None]
+        return fed, after
 
 
 #: Frames that are convolved at a time: what more of them take leaves the processor's cache.

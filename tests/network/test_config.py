@@ -51,6 +51,10 @@ def layer(**changes: int) -> tuple[Convolution, ...]:
         ({"dense": 0}, {"dense": -1}),
         ({"dense": 4096}, {"dense": 4097}),
         ({"dense": 1, "movement": True}, {"dense": 0, "movement": True}),
+        ({"lags": (1,)}, {"lags": ()}),
+        ({"lags": (1,) * 8}, {"lags": (1,) * 9}),
+        ({"lags": (1,)}, {"lags": (0,)}),
+        ({"lags": (64, 1)}, {"lags": (65, 1)}),
         ({"integrate": 0}, {"integrate": -1}),
         ({"integrate": 4096}, {"integrate": 4097}),
         ({"planes": 0}, {"planes": -1}),
@@ -100,7 +104,7 @@ def test_sizes_follow_from_sizes() -> None:
     assert NETWORK.inputs == 20 + 3 * 12 + 6
     assert NETWORK.joined == 4 * 7 + 2 * 5 + 6
     assert (NETWORK.features, NETWORK.outputs) == (12, 5)
-    assert (NETWORK.remembered, NETWORK.integrated) == (12, 11)
+    assert (NETWORK.fed, NETWORK.remembered, NETWORK.integrated) == (3 * 12, (3, 12), 11)
     assert NETWORK.shapes() == {
         "convolutions.0.weight": (6, 1, 1, 5),
         "convolutions.0.bias": (6,),
@@ -110,7 +114,7 @@ def test_sizes_follow_from_sizes() -> None:
         "chroma.bias": (5,),
         "dense.weight": (12, 44),
         "dense.bias": (12,),
-        "lstm.weight_ih_l0": (40, 24),
+        "lstm.weight_ih_l0": (40, 36),
         "lstm.weight_hh_l0": (40, 10),
         "lstm.bias_ih_l0": (40,),
         "lstm.bias_hh_l0": (40,),
@@ -126,7 +130,7 @@ def test_sizes_follow_from_sizes() -> None:
     changes = {"profiles": 0, "dense": 0, "movement": False, "integrate": 0, "gate": False}
     bare = dataclasses.replace(NETWORK, **changes)  # type: ignore[arg-type]
     assert bare.joined == bare.features == 4 * 7 + 3 * 12 + 6
-    assert (bare.outputs, bare.remembered, bare.integrated) == (4, 0, 0)
+    assert (bare.outputs, bare.remembered, bare.integrated) == (4, (1, 0), 0)
     assert bare.shapes()["lstm.weight_ih_l0"] == (40, 70)
 
 

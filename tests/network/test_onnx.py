@@ -27,6 +27,7 @@ from streamer.network.onnx_session import session as session_of
     [
         {},
         {"movement": False},
+        {"lags": (2,)},
         {"integrate": 0},
         {"convolutions": (), "dense": 0, "movement": False, "layers": 1},
         {"gate": False},

@@ -34,6 +34,8 @@ def random_state(model: Model, seed: int, batch: int = 1) -> LstmState:
     [
         {},
         {"movement": False},
+        {"lags": (1,)},
+        {"lags": (7, 2)},
         {"integrate": 0},
         {"dense": 0, "movement": False},
         {"convolutions": (), "layers": 1},
