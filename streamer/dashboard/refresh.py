@@ -17,7 +17,7 @@ from streamer.dashboard.canvas import Line, Picture
 
 #: Pictures a second, and the share of a core that drawing them may take: beyond, the rate falls. A
 #: session on the wall is to take 4 % in all.
-RATE, _BUDGET = 12.0, 0.025
+RATE, _BUDGET = 12.0, 0.02
 #: Where the computer is slow, so many a second are worth up to so much of a core.
 _FEWEST, _MOST = 2.0, 0.10
 #: Seconds after which all lines are written again: heals what another program scribbled.

@@ -182,10 +182,10 @@ def test_a_resize_is_followed_at_once(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("milliseconds", "a_second"), [(1, 12), (5, 4), (12, 2), (50, 2), (200, 0.5)]
+    ("milliseconds", "a_second"), [(1, 12), (5, 4), (7, 2.4), (12, 2), (50, 2), (200, 0.5)]
 )
 def test_the_rate_falls_when_drawing_is_dear(milliseconds: float, a_second: float) -> None:
-    """Drawing takes a fortieth of a core, for two pictures a second up to a tenth, never more."""
+    """Drawing takes a fiftieth of a core, for two pictures a second up to a tenth, never more."""
     desk = Desk(cost=milliseconds / 1000)
     with desk.dashboard:
         for _ in range(120):
