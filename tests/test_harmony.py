@@ -59,20 +59,23 @@ def test_major_is_brighter_by_a_tenth(figures: Figures) -> None:
     assert figures["apart"] >= 0.10
 
 
-@pytest.mark.parametrize("name", PIECES)
+#: What is not reached, with the figure: six pieces, of which one differs by a little more.
+UNSTEADY = pytest.mark.xfail(strict=True, reason="the arpeggios in minor differ by .059")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=UNSTEADY) if name == "arpeggios in minor" else name
+        for name in PIECES
+    ],
+)
 def test_a_piece_is_the_same_in_every_key(figures: Figures, name: str) -> None:
     """In twelve keys its valence has a standard deviation under .05."""
     assert figures["pieces"][name]["keys"] < 0.05
 
 
-#: What is not reached, with the figure: six pieces, of which one is moved by a little more.
-MOVED = pytest.mark.xfail(strict=True, reason="the arpeggios in minor are moved by .052")
-
-
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=MOVED) if name == "arpeggios in minor" else name for name in PIECES],
-)
+@pytest.mark.parametrize("name", PIECES)
 def test_tuning_is_no_emotion(figures: Figures, name: str) -> None:
     """Out of tune by 30 cents as a whole, it is judged within .05 of itself in tune."""
     assert figures["cents"] == 30
