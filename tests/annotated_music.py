@@ -63,7 +63,6 @@ scalars = 6
 profiles = 4
 dense = 8
 movement = true
-lags = [1, 2]
 lstm = 8
 layers = 1
 integrate = 8

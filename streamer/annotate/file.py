@@ -19,6 +19,9 @@ from streamer.tracker import EmotionTracker
 
 Row = dict[str, Any]
 
+#: Samples of a file that are worked through at once, six seconds of most: every array operation
+#: costs a call, and nobody waits for the first estimates.
+_BLOCK = 1 << 18
 _AXIS = ("mean", "spread", "min", "max", "trend")
 #: Columns of a row a file, and their types. ``spread`` is the standard deviation over time,
 #: ``trend`` the slope a minute, a quadrant's column its share of the estimates, as are those of
@@ -95,7 +98,7 @@ def annotate_file(path: str, job: Job) -> Annotation:
     model = model_of(job)
     heard = _Heard()
     try:
-        source = FileSource(path)
+        source = FileSource(path, block=_BLOCK)
         tracker = EmotionTracker(model, job.interval, source.info.start_s)
         end = Session(source, tracker, [heard]).run()
     except StreamerError as error:

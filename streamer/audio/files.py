@@ -22,8 +22,7 @@ from streamer.errors import AudioError
 #: Samples that one call of libsndfile decodes: a third of a second. A broken file costs the call in
 #: which it breaks, so calls are short and pieces are put together; each takes a while by itself.
 _CHUNK = 16_384
-#: Samples of a piece, six seconds of most files: every array operation further on costs a call.
-_BLOCK = 1 << 18
+_BLOCK = 65_536
 #: libsndfile's word for "length unknown" is the largest 64-bit number.
 _UNKNOWN = 1 << 62
 #: Samples by which libsndfile's length may be wrong where it was counted in frames of a codec.
