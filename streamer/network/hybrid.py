@@ -108,9 +108,11 @@ class HybridNetwork(nn.Module):
         if self.config.movement:
             # Frame t stands at place t + reach.
             reach, time = newest.shape[0], current.shape[1]
-            all_ = torch.cat([newest.transpose(0, 1), current], dim=1)
-            moved = [(current - all_[:, reach - lag :][:, :time]).abs() for lag in self.config.lags]
-            newest = all_[:, time:].transpose(0, 1)
+            joined = torch.cat([newest.transpose(0, 1), current], dim=1)
+            moved = [
+                (current - joined[:, reach - lag :][:, :time]).abs() for lag in self.config.lags
+            ]
+            newest = joined[:, time:].transpose(0, 1)
             current = torch.cat([torch.relu(current), *moved], dim=-1)
         current, (hidden, cell) = self.lstm(self.dropout(current), (hidden, cell))
         heard = current

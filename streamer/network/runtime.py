@@ -232,8 +232,9 @@ class Runtime:
             before = reach * np.arange(streams)
             ends = before + np.cumsum(lengths)
             joined = np.empty((reach * streams + len(features), width), dtype=np.float32)
+            # Where each row of features stands among all.
             place = np.arange(len(features)) + np.repeat(before + reach, lengths)
-            joined[place] = features  # of each row here, where it stands there
+            joined[place] = features
             kept = np.arange(reach)[:, None]
             joined[kept + (ends - lengths)] = newest
             earlier = [joined[place - lag] for lag in self._network.lags]
