@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from streamer.audio.files import FileSource
+from streamer.audio.files import LONG_BLOCK, FileSource
 from streamer.errors import ModelError, StreamerError
 from streamer.events import QUADRANTS, End, Estimate, Event, Gap, Notice
 from streamer.network.model import Model, load_model
@@ -19,9 +19,6 @@ from streamer.tracker import EmotionTracker
 
 Row = dict[str, Any]
 
-#: Samples of a file that are worked through at once, six seconds of most: every array operation
-#: costs a call, and nobody waits for the first estimates.
-_BLOCK = 1 << 18
 _AXIS = ("mean", "spread", "min", "max", "trend")
 #: Columns of a row a file, and their types. ``spread`` is the standard deviation over time,
 #: ``trend`` the slope a minute, a quadrant's column its share of the estimates, as are those of
@@ -98,7 +95,7 @@ def annotate_file(path: str, job: Job) -> Annotation:
     model = model_of(job)
     heard = _Heard()
     try:
-        source = FileSource(path, block=_BLOCK)
+        source = FileSource(path, block=LONG_BLOCK)
         tracker = EmotionTracker(model, job.interval, source.info.start_s)
         end = Session(source, tracker, [heard]).run()
     except StreamerError as error:

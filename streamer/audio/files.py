@@ -22,7 +22,11 @@ from streamer.errors import AudioError
 #: Samples that one call of libsndfile decodes: a third of a second. A broken file costs the call in
 #: which it breaks, so calls are short and pieces are put together; each takes a while by itself.
 _CHUNK = 16_384
-_BLOCK = 65_536
+#: Samples of a piece, a second and a half of most files.
+BLOCK = 65_536
+#: The same where nobody waits for the first estimates and nobody ends the session by what
+#: it hears: six seconds of most files. Every array operation further on costs a call.
+LONG_BLOCK = 1 << 18
 #: libsndfile's word for "length unknown" is the largest 64-bit number.
 _UNKNOWN = 1 << 62
 #: Samples by which libsndfile's length may be wrong where it was counted in frames of a codec.
@@ -43,7 +47,7 @@ class FileSource:
     yields what can, then a remark, and is :attr:`incomplete`.
     """
 
-    def __init__(self, path: Path | str, *, start_s: float = 0.0, block: int = _BLOCK) -> None:
+    def __init__(self, path: Path | str, *, start_s: float = 0.0, block: int = BLOCK) -> None:
         self._path = Path(path)
         self._file, self._contents = _open(self._path)
         #: Some of its sound was not heard.

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.audio.files import FileSource
+from streamer.audio.files import LONG_BLOCK, FileSource
 from streamer.audio.portaudio import Callback
 from streamer.audio.resample import Resampled
 from streamer.audio.ring import Ring
@@ -108,14 +108,14 @@ def file(model: Model, larger: Model, path: Path, seconds: float) -> Section:
     rate = model.config.features.sample_rate
 
     def decode() -> Any:
-        source = FileSource(path)
+        source = FileSource(path, block=LONG_BLOCK)
         try:
             return sum(len(piece) for piece in source.pieces() if isinstance(piece, np.ndarray))
         finally:
             source.close()
 
     def blocks() -> list[NDArray[np.float32]]:
-        resampled = Resampled(FileSource(path), rate)
+        resampled = Resampled(FileSource(path, block=LONG_BLOCK), rate)
         try:
             return [piece for piece in resampled if isinstance(piece, np.ndarray)]
         finally:

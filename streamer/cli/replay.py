@@ -104,7 +104,7 @@ def command(
         raise click.UsageError(f"{given[0]} is for raw PCM on standard input: a file says it")
 
     # What takes long to import comes after what can be refused.
-    from streamer.audio.files import FileSource
+    from streamer.audio.files import BLOCK, LONG_BLOCK, FileSource
     from streamer.audio.pacing import Clock, Paced
     from streamer.audio.pcm import PcmSource
     from streamer.cli.session import libraries_silenced, run_session
@@ -117,7 +117,8 @@ def command(
                 raise AudioError("standard input is closed: send raw PCM to it")
             heard.append(PcmSource(sys.stdin.buffer, rate=rate, channels=channels, fmt=form))
             return Paced(heard[0], speed or math.inf, clock)
-        heard.append(FileSource(file, start_s=start_at or 0.0))
+        block = LONG_BLOCK if speed == math.inf else BLOCK
+        heard.append(FileSource(file, start_s=start_at or 0.0, block=block))
         return Paced(heard[0], speed or 1.0, clock)
 
     chosen.check_outputs([] if str(file) == "-" else [file])
