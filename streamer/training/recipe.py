@@ -68,12 +68,13 @@ class FitConfig:
     power; 1 is 4.3 dB) is laid over its bands. Labels before ``settle_s`` are not learnt from; with
     probability ``carry`` a sequence begins in the state in which another song ended (pairs begin
     afresh). ``average``: decay of the moving average of the weights, which is what is kept.
-    ``memory_s``: forget gates
-    begin with memories up to this long (Tallec and Ollivier 2018). ``calibration_share`` of the
-    songs are kept from training to calibrate the outputs on. ``arousal_in_valence``: the
-    correlation of the two in the labels of every corpus on the common plane. ``ratings_share``: how
-    much of the estimate's valence and arousal is, in the end, the word of the head that learnt from
-    labels in time alone.
+    ``memory_s``: forget gates begin with memories up to this long (Tallec and Ollivier 2018).
+    ``calibration_share`` of the songs are kept from training to calibrate the outputs on.
+    ``arousal_in_valence``: the correlation of the two in the labels of every corpus on the common
+    plane. ``ratings_share``: how much of the estimate's valence and arousal is, in the end, the
+    word of the head that learnt from labels in time alone. ``widened``: how much wider the
+    deviations are than new songs of the corpora ask for, beyond what teachers lose on songs from
+    elsewhere, who cannot know where other listeners put the zero.
     """
 
     epochs: int
@@ -98,10 +99,13 @@ class FitConfig:
     arousal_in_valence: float
     ratings_share: tuple[float, ...]
     pairs_share: float = 0.0
+    widened: float = 1.0
 
     def __post_init__(self) -> None:
         if len(self.ratings_share) != 2 or not all(0 <= part <= 1 for part in self.ratings_share):
             raise ValueError("ratings_share must be two numbers between 0 and 1")
+        if not 1 <= self.widened <= 10:
+            raise ValueError("widened must be between 1 and 10")
 
 
 @dataclass(frozen=True, slots=True)

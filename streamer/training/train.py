@@ -77,7 +77,8 @@ def train(
     for song in songs:  # those calibrated on are known to the model too
         by_dataset.setdefault(song.clip.dataset, []).append(song.clip.song)
     known = {name: tuple(members) for name, members in by_dataset.items()}
-    model = calibrated(recipe, fitted, kept_back, scales, directory.name, teachings.widening)
+    widening = [recipe.fit.widened * by for by in teachings.widening]
+    model = calibrated(recipe, fitted, kept_back, scales, directory.name, widening)
     save_model(directory, dataclasses.replace(model.config, songs=known), model.weights)
     for file in work.iterdir():
         file.unlink()

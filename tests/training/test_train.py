@@ -89,6 +89,19 @@ def test_teachers_are_heard(
     assert not np.array_equal(weights["head.weight"], load_model(trained).weights["head.weight"])
 
 
+def test_deviations_are_as_wide_as_the_recipe_says(
+    taught: Recipe, trained: Path, songs: list[Song], tmp_path: Path
+) -> None:
+    """By the same factor on both axes, and nothing else is other: estimates stay as they are."""
+    wide = dataclasses.replace(taught, fit=dataclasses.replace(taught.fit, widened=1.25))
+    before, after = load_model(trained), train(wide, songs, tmp_path / "wide", seed=3)
+    assert np.array_equal(after.weights["head.weight"], before.weights["head.weight"])
+    for axis in ("valence", "arousal"):
+        narrow, wider = (getattr(m.config.calibration, axis) for m in (before, after))
+        assert wider.scale == narrow.scale
+        assert wider.sd_scale == pytest.approx(1.25 * narrow.sd_scale, abs=2e-6)
+
+
 def test_training_and_listening_hear_the_same(
     trained: Path, songs: list[Song], taught: Recipe
 ) -> None:
