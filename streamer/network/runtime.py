@@ -95,7 +95,7 @@ class Runtime:
         owed = np.concatenate([owed, rest[self._planes :]])
         # PyTorch lays the features out filter by filter, the runtime position by position.
         layout = np.arange(network.joined)
-        self._flat = math.prod(sizes[-1])
+        self._flat, self._joined = math.prod(sizes[-1]), network.joined
         layout[: self._flat] = layout[: self._flat].reshape(sizes[-1]).T.reshape(-1)
         self._owed = owed.astype(np.float32)
         self._dense: Floats | None = None
@@ -105,6 +105,10 @@ class Runtime:
             self._dense = np.concatenate((matrix, constant[None].astype(np.float32)))
             layout = np.arange(network.dense)
 
+        self._fed_width = network.fed
+        reach, _ = network.remembered
+        # The places of the frames that the newest is compared with.
+        self._compared = np.array([reach - lag for lag in network.lags])
         self._lstm_layers = []
         for index in range(network.layers):
             into = weights[f"lstm.weight_ih_l{index}"].T
@@ -182,7 +186,7 @@ class Runtime:
             return np.concatenate([self._features(rows[k : k + _AT_ONCE]) for k in starts])
         scaled = rows * self._inverse_sd
         # Each part of the features goes to its place, and a 1 to the end for the bias.
-        joined = np.empty((len(rows), self._network.joined + 1), dtype=np.float32)
+        joined = np.empty((len(rows), self._joined + 1), dtype=np.float32)
         joined[:, -1] = 1
         current, end = scaled[:, : self._network.coefficients], self._flat
         if not self._convolutions:
@@ -211,18 +215,21 @@ class Runtime:
         frames; ``newest`` (frames, streams, features) are those before the first ones.
         """
         width = features.shape[1]
-        fed = np.empty((len(features), self._network.fed + 1), dtype=np.float32)
+        fed = np.empty((len(features), self._fed_width + 1), dtype=np.float32)
         fed[:, -1] = 1
         if not self._network.movement:
             fed[:, :-1] = features
             return fed, newest
         np.maximum(features, 0, out=fed[:, :width])
+        moved = fed[:, width:-1]
         reach, streams = newest.shape[:2]
         # Where streams have many frames, their newest features go before their own.
         if len(features) == streams == sum(map(bool, lengths)):
-            earlier = [newest[reach - lag] for lag in self._network.lags]
-            after = np.concatenate((newest[1:], features[None]))
-        elif streams == 1:
+            by_lag = moved.reshape(streams, -1, width).transpose(1, 0, 2)
+            np.subtract(features, newest.take(self._compared, axis=0), out=by_lag)
+            np.abs(moved, out=moved)
+            return fed, np.concatenate((newest[1:], features[None]))
+        if streams == 1:
             joined = np.concatenate((newest[:, 0], features))
             earlier = [joined[reach - lag : len(joined) - lag] for lag in self._network.lags]
             after = joined[len(features) :, None]
@@ -239,9 +246,8 @@ class Runtime:
             joined[kept + (ends - lengths)] = newest
             earlier = [joined[place - lag] for lag in self._network.lags]
             after = joined[kept + ends]
-        for begin, past in zip(range(width, fed.shape[1] - 1, width), earlier, strict=True):
-            np.subtract(features, past, out=fed[:, begin : begin + width])
-        moved = fed[:, width:-1]
+        for begin, past in zip(range(0, moved.shape[1], width), earlier, strict=True):
+            np.subtract(features, past, out=moved[:, begin : begin + width])
         np.abs(moved, out=moved)
         return fed, after
 
