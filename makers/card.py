@@ -294,8 +294,9 @@ def own(directory: Path) -> str:
             for name, entry in judges.items():
                 cells = [number(entry[axis]["r"]) for axis in AXES]
                 cells.append(number(entry.get("quadrant", {}).get("right")))
-                rows.append([f"{_TITLES.get(corpus, corpus)}, {size} clips", name, *cells])
-    header = ["", "judge", *(f"{axis} r" for axis in AXES), "right quadrant"]
+                title = f"{_TITLES.get(corpus, corpus)}, {size} clips"
+                rows.append([title, str(len(entry["seeds"])), name, *cells])
+    header = ["", "draws", "judge", *(f"{axis} r" for axis in AXES), "right quadrant"]
     return markdown_table(header, rows)
 
 
@@ -352,6 +353,8 @@ def _facts(directory: Path) -> str:
             f"of {1000 * window_s:.0f} ms, and its leaky means over {memories}: "
             f"{network.profiles} circular filters"
         )
+    lags_s = [lag * features.hop / features.sample_rate for lag in network.lags]
+    moved = f"over {', '.join(f'{lag:g}' for lag in lags_s)} s" if network.movement else "none"
     music = config.music
     heard = f"from {music.on:g} up, until under {music.off:g}" if music else "not asked"
     songs = ", ".join(f"{len(songs):,} of {name}" for name, songs in config.songs.items())
@@ -364,6 +367,7 @@ def _facts(directory: Path) -> str:
         ["convolution", layers or "none"],
         ["chroma", chroma],
         ["dense, a frame", str(network.dense or "none")],
+        ["movement", moved],
         ["LSTM", f"{network.layers} x {network.lstm} units"],
         ["leaky mean", f"over {integrated_s:g} s" if integrated_s else "none"],
         ["music", heard],

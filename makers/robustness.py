@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from makers.distortion import CONDITIONS
 from streamer.network.model import load_model
 from streamer.processes import cores
 from streamer.tracker import EmotionTracker
 from streamer.training.dataset import Clip
-from streamer.training.distortion import CONDITIONS
 from streamer.training.figures import AXES, Figures
 from streamer.training.material import samples_of
 from streamer.training.metrics import SCORED_FROM_S, ccc

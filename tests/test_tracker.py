@@ -382,7 +382,7 @@ def test_a_level_of_silence_ends_at_its_borders(small_model: Model, silence_db: 
 
 @pytest.mark.parametrize("silence_db", [-120.5, 0.5, math.nan])
 def test_a_level_of_silence_beyond_them_is_refused(small_model: Model, silence_db: float) -> None:
-    """No level is there."""
+    """A level under -120 dB, above 0 or that is no number is refused."""
     with pytest.raises(ValueError, match="silence_db must be between -120 and 0"):
         EmotionTracker(small_model, silence_db=silence_db)
 

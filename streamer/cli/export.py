@@ -22,10 +22,11 @@ from streamer.cli.sentence import say, sentence
 )
 @overwriting
 def command(model: str, output: Path, overwrite: bool) -> None:
-    """Write MODEL (a name or a directory) as an ONNX graph, checked against PyTorch.
+    """Write MODEL (a name or a directory) as an ONNX graph, checked against the network.
 
-    The graph takes MFCC frames and a state and gives estimates and the state after them; its
-    metadata hold the whole config.json. examples/onnx_stream.py runs one with ONNX Runtime alone.
+    The graph takes rows (MFCC, and chroma where the model hears harmony) and a state, and gives
+    estimates and the state after them; its metadata hold the whole config.json.
+    examples/onnx_stream.py runs one with ONNX Runtime alone.
 
     Example: streamer export hybrid-4 --onnx hybrid-4.onnx
     """

@@ -45,7 +45,7 @@ def learning(command: Command) -> Command:
             "changes",
             multiple=True,
             metavar="NAME=VALUE",
-            help="Change a choice of the recipe, as in `--set fit.epochs=20`.",
+            help="Change a choice of the recipe, as in `--set fit.epochs=30`.",
         ),
         click.option(
             "--out",

@@ -26,5 +26,5 @@ def command() -> None:
         say(
             f"{sentence(name)}{default}: {weights:,} weights, "
             f"{features.coefficients} MFCCs at {features.sample_rate} Hz, "
-            f"{rate:g} frames a second, trained on {songs:,} songs; {sentence(path)}"
+            f"{rate:g} frames a second, trained on {songs:,} clips; {sentence(path)}"
         )

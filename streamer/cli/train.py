@@ -79,7 +79,7 @@ def command(
             resume=resume,
         )
     weights = sum(array.size for array in model.weights.values())
-    say(f"{sentence(out)}: {weights:,} weights, trained on {len(songs):,} songs", err=True)
+    say(f"{sentence(out)}: {weights:,} weights, trained on {len(songs):,} clips", err=True)
 
 
 def _go_on(

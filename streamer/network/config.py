@@ -47,7 +47,7 @@ class NetworkConfig:
 
     ``movement``: beside a frame's features the LSTM is fed how far each has moved since earlier
     frames, those ``lags`` frames before: the absolute difference of what the dense layer gives,
-    taken before its rectifier. The newest frames' is then part of the LSTM's state.
+    taken before its rectifier. Those of the newest ``max(lags)`` frames are then part of the state.
     ``lstm`` units in each of ``layers`` layers.
     ``integrate``: the time constant, in frames, of the leaky mean over time of what the LSTM gives,
     from which the head judges; 0 for the newest frame's alone.
@@ -191,7 +191,8 @@ class Normalisation:
 class AxisCalibration:
     """From the network's output to the label's scale: ``scale * x + offset``, ``sd_scale * sd``.
 
-    Fitted on held-out songs of the inner split.
+    Fitted on held-out songs of the inner split; the deviations are then widened for songs from
+    elsewhere (``widened`` of the recipe's schedule).
     """
 
     scale: float
@@ -268,9 +269,7 @@ class ModelConfig:
 
     def to_json(self) -> str:
         """The text of ``config.json``."""
-        record = dataclasses.asdict(self)
-        # Long lists on one line each: the file is for readers too.
-        return json.dumps(record, indent=1, allow_nan=False) + "\n"
+        return json.dumps(dataclasses.asdict(self), indent=1, allow_nan=False) + "\n"
 
 
 def parse(text: str) -> ModelConfig:

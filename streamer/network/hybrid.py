@@ -4,8 +4,8 @@ Source: Savadikar 2018, "Hybrid 1-Dimensional Convolutional Neural Network": the
 row high and slides along the coefficients of one frame, so it sees neither past nor future; the
 LSTM on top is the only learned place where time segments meet. Along the twelve pitch classes the
 same filter slides in a circle, and what it gives is pooled over its twelve positions: it finds a
-minor triad in any key. This module is the only one outside ``streamer.training`` that imports
-PyTorch.
+minor triad in any key. Outside ``streamer.training``, only this module and the bench that measures
+it import PyTorch.
 """
 
 from __future__ import annotations
@@ -148,14 +148,14 @@ class HybridNetwork(nn.Module):
         means, deviations = raw[..., :2].tanh(), raw[..., 2:].clamp(*LOG_SD_RANGE).exp()
         return torch.cat([means, deviations], dim=-1)
 
-    def sense(self, newest: Tensor) -> Tensor:
+    def sense(self, current: Tensor) -> Tensor:
         """The log odds (batch, time) that it is music, of what ``listen`` gave second.
 
         Raises ``ValueError`` where the network has no gate.
         """
         if self.music is None:
             raise ValueError("the network has no gate")
-        logits: Tensor = self.music(newest)
+        logits: Tensor = self.music(current)
         return logits[..., 0]
 
     def forward(self, frames: Tensor, state: TorchState) -> tuple[Tensor, TorchState]:
@@ -163,10 +163,10 @@ class HybridNetwork(nn.Module):
 
         With a gate they are (batch, time, 5): the last is the probability of music.
         """
-        heard, newest, after = self.listen(frames, state)
+        heard, current, after = self.listen(frames, state)
         outputs = self.tell(heard)
         if self.music is not None:
-            outputs = torch.cat([outputs, self.sense(newest).sigmoid()[..., None]], dim=-1)
+            outputs = torch.cat([outputs, self.sense(current).sigmoid()[..., None]], dim=-1)
         return outputs, after
 
 

@@ -266,7 +266,7 @@ class Integrator:
     ) -> Floats:
         """Means (rows, units) of packed ``rows`` (rows, units + 1), each with a 1 at its end.
 
-        ``runs`` are sequences and steps of each stretch (``lstm.Packing``). ``integral``
+        ``runs`` are sequences and steps of each stretch (``Packing``). ``integral``
         (sequences, units + 1), the sums and their weights last, is moved on in place. Into ``out``
         where it is given.
         """

@@ -1,8 +1,8 @@
 """The network as an ONNX graph: explicit state in and out, the calibration and the facts inside.
 
-Built node by node from the weights, without PyTorch; checked against it before the file is
-written. ``config.json`` travels in the graph's metadata, so that the file alone is enough: see
-``examples/onnx_stream.py``.
+Built node by node from the weights, without PyTorch; checked against the network (PyTorch's, where
+that is installed) before the file is written. ``config.json`` travels in the graph's metadata, so
+that the file alone is enough: see ``examples/onnx_stream.py``.
 """
 
 from __future__ import annotations
@@ -67,8 +67,9 @@ def export(model: Model, path: Path) -> float:
     """Write the graph of ``model`` to ``path``; the largest difference found is returned.
 
     Inputs are ``frames`` (batch, time, inputs) and the state: ``hidden`` and ``cell``
-    (layers, batch, units), ``newest`` (frames, batch, features) where it has movement, and
-    ``integral`` (1, batch, units + 1) where it integrates.
+    (layers, batch, units), ``newest`` (frames, batch, features), the newest frames' features
+    before the rectifier, oldest first, where it has movement, and ``integral``
+    (1, batch, units + 1) where it integrates.
     Results are ``outputs`` (batch, time, 4 or 5), the calibrated valence, arousal, their standard
     deviations and, with a gate, the probability that it is music, as ``Runtime.forward`` gives
     them; and the state after, ``hidden_after`` and so on.
@@ -104,11 +105,11 @@ def graph(model: Model) -> Any:
         frames, features = network.remembered
         states["newest"] = (frames, "batch", features)
     _recur(nodes, model)
-    newest = nodes.newest
+    current = nodes.newest
     if network.integrate:
         _integrate(nodes, model)
         states["integral"] = (1, "batch", network.integrated)
-    _head(nodes, model, newest)
+    _head(nodes, model, current)
     states["hidden"] = states["cell"] = (network.layers, "batch", network.lstm)
 
     def shaped(name: str, *shape: str | int) -> Any:
@@ -272,10 +273,10 @@ def _integrate(nodes: Nodes, model: Model) -> None:
     nodes.add("Div", "gathered", source="sums")
 
 
-def _head(nodes: Nodes, model: Model, newest: str) -> None:
+def _head(nodes: Nodes, model: Model, current: str) -> None:
     """(time, batch, units) to the calibrated outputs (batch, time, 4 or 5).
 
-    ``newest``: what the LSTM gave before it was integrated, from which the gate is judged.
+    ``current``: what the LSTM gave before it was integrated, from which the gate is judged.
     """
     nodes.add("MatMul", nodes.constant(model.weights["head.weight"].T))
     nodes.add("Add", nodes.constant(model.weights["head.bias"]))
@@ -292,7 +293,7 @@ def _head(nodes: Nodes, model: Model, newest: str) -> None:
     nodes.add("Exp")
     parts = [nodes.add("Mul", nodes.constant([axis.sd_scale for axis in axes]))]
     if model.config.network.gate:
-        nodes.add("MatMul", nodes.constant(model.weights["music.weight"].T), source=newest)
+        nodes.add("MatMul", nodes.constant(model.weights["music.weight"].T), source=current)
         nodes.add("Add", nodes.constant(model.weights["music.bias"]))
         nodes.add("Transpose", perm=[1, 0, 2])
         parts.append(nodes.add("Sigmoid"))

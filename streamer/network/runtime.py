@@ -31,7 +31,9 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LstmState(State):
-    """What the LSTM carries: ``hidden`` and ``cell``, each (layers, batch, units), float32.
+    """What the network carries from call to call.
+
+    ``hidden`` and ``cell`` of the LSTM, each (layers, batch, units), float32.
 
     ``newest`` (frames, batch, features): the newest frames' features before the rectifier, oldest
     first, from which later ones' movement is measured; without features where the network has no
@@ -107,7 +109,7 @@ class Runtime:
 
         self._fed_width = network.fed
         reach, _ = network.remembered
-        # The places of the frames that the newest is compared with.
+        # Places, in the state's ``newest``, of the frames that the next one is compared with.
         self._compared = np.array([reach - lag for lag in network.lags])
         self._lstm_layers = []
         for index in range(network.layers):
@@ -223,12 +225,13 @@ class Runtime:
         np.maximum(features, 0, out=fed[:, :width])
         moved = fed[:, width:-1]
         reach, streams = newest.shape[:2]
-        # Where streams have many frames, their newest features go before their own.
+        # A frame of each stream, as live: all that it is compared with lies in ``newest``.
         if len(features) == streams == sum(map(bool, lengths)):
             by_lag = moved.reshape(streams, -1, width).transpose(1, 0, 2)
             np.subtract(features, newest.take(self._compared, axis=0), out=by_lag)
             np.abs(moved, out=moved)
             return fed, np.concatenate((newest[1:], features[None]))
+        # Of many frames, most are compared with others of these.
         if streams == 1:
             joined = np.concatenate((newest[:, 0], features))
             earlier = [joined[reach - lag : len(joined) - lag] for lag in self._network.lags]

@@ -1,7 +1,7 @@
 """Other rooms, loudspeakers, noises and pitches for the same sound, made on its samples.
 
 Training hears each clip as it is, and as it might arrive elsewhere. The robustness tables are
-measured with other rooms and noises (``streamer.training.distortion``), none of which is heard
+measured with other rooms and noises (``makers.distortion``), none of which is heard
 here: those rooms are built from image sources, these from noise that dies away (Polack 1988).
 
 Every change takes samples at :data:`RATE` and gives float64 samples of the same length.

@@ -161,8 +161,8 @@ def _own_axis(
     scale = before.scale * (_scale(means, labels, weights) / before.scale) ** share
     missing = float(weights @ (labels - scale * means - before.offset))
     offset = before.offset + share * missing
-    widened = _sd_scale(scale * means + offset, deviations, labels, weights)
-    sd_scale = before.sd_scale * (widened / before.sd_scale) ** share
+    fitted = _sd_scale(scale * means + offset, deviations, labels, weights)
+    sd_scale = before.sd_scale * (fitted / before.sd_scale) ** share
     return AxisCalibration(round(scale, 6), round(offset, 6), round(sd_scale, 6))
 
 

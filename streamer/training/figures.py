@@ -95,13 +95,15 @@ def own(rows: Sequence[Row]) -> Figures:
     """What each judge of a listener's songs reaches (``streamer.training.own``), by its name.
 
     ``r`` with one label a song, as in ``left_out``; ``ccc`` with all labels in time, if these are
-    such; of clips judged by quadrant, the share named rightly. Each seed is another draw of songs.
+    such; of clips judged by quadrant, the share named rightly. ``seeds``: each is another draw of
+    songs.
     """
     seeds = sorted({row.seed for row in rows})
     return {
         name: summarised(
             [_own([r for r in rows if (r.predictor, r.seed) == (name, seed)]) for seed in seeds]
         )
+        | {"seeds": seeds}
         for name in dict.fromkeys(row.predictor for row in rows)
     }
 

@@ -58,11 +58,11 @@ class Learner(nn.Module):
         ``estimate`` (batch, time, 4) before the range of the deviations is cut, ``music`` (batch,
         time) as log odds if there is a gate, and the heads by their names.
         """
-        heard, newest, after = self.network.listen(rows, state)
+        heard, current, after = self.network.listen(rows, state)
         words = {name: head(heard) for name, head in self.heads.items()}
         words["estimate"] = self.network.head(heard)
         if self.network.music is not None:
-            words["music"] = self.network.sense(newest)
+            words["music"] = self.network.sense(current)
         return words, after
 
     def begin_from(self, model: Model) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -24,9 +24,6 @@ from streamer.training.baselines import constant, ridge
 from streamer.training.dataset import MUSIC, Clip
 from streamer.training.material import Song, samples_of
 from streamer.training.recipe import Recipe
-
-#: Turns a clip's samples (model rate, mono) into those that the tracker hears: a room, a knob.
-Distortion = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 def listen_to(model: Model, samples: NDArray[np.float32]) -> Listened:

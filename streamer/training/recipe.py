@@ -69,12 +69,12 @@ class FitConfig:
     probability ``carry`` a sequence begins in the state in which another song ended (pairs begin
     afresh). ``average``: decay of the moving average of the weights, which is what is kept.
     ``memory_s``: forget gates begin with memories up to this long (Tallec and Ollivier 2018).
-    ``calibration_share`` of the songs are kept from training to calibrate the outputs on.
+    ``calibration_share`` of the songs with labels are kept to calibrate the outputs on.
     ``arousal_in_valence``: the correlation of the two in the labels of every corpus on the common
     plane. ``ratings_share``: how much of the estimate's valence and arousal is, in the end, the
-    word of the head that learnt from labels in time alone. ``widened``: how much wider the
-    deviations are than new songs of the corpora ask for, beyond what teachers lose on songs from
-    elsewhere, who cannot know where other listeners put the zero.
+    word of the head that learnt from labels in time alone. ``widened``: a factor on the
+    deviations, beside what teachers lose on songs from elsewhere: they cannot know where other
+    listeners put the zero.
     """
 
     epochs: int

@@ -31,7 +31,7 @@ _WIDTH, _KERNEL_RIDGE = 0.5, 0.7
 #: Standardised facts are cut here: one odd clip is not to bend a regression.
 _FURTHEST = 5.0
 #: Teachers that agree in part say less together than each alone: made up for.
-_WIDENING = 1.2
+_CONSENSUS_GAIN = 1.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +104,8 @@ def teach(songs: Sequence[Song], wanted: float) -> Teachings:
         wide = np.sqrt(errors[1] / other_pairs / (errors[0] / own_pairs + 1e-9))
         widening = (max(1.0, float(wide[0])), max(1.0, float(wide[1])))
     arousal = np.mean(arousals, axis=0)
-    valence = (1 - wanted**2) ** 0.5 * _WIDENING * np.mean(valences, axis=0) + wanted * arousal
+    rest_share = (1 - wanted**2) ** 0.5 * _CONSENSUS_GAIN
+    valence = rest_share * np.mean(valences, axis=0) + wanted * arousal
     # Rounded: sums in another order, as on another machine, are to give the same run.
     agreed = np.round(np.stack([valence, arousal], axis=1) * LABEL_SD, _PLACES).astype(np.float32)
     told = np.round(np.concatenate(words, axis=1), _PLACES).astype(np.float32)

@@ -206,8 +206,8 @@ def test_every_truncated_wav_header(tmp_path: Path, length: int) -> None:
         FileSource(path)
 
 
-def test_a_folder_and_a_forbidden_file(tmp_path: Path) -> None:
-    """A folder is called a folder."""
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    """It is told to be one, and to name a file in it."""
     with pytest.raises(AudioError, match=r"is a folder: name a sound file in it"):
         FileSource(tmp_path)
 

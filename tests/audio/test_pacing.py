@@ -100,7 +100,7 @@ def test_a_speed_that_is_none(speed: float) -> None:
 
 
 def test_close_and_info_are_the_source_s() -> None:
-    """A paced source is a source."""
+    """A paced source says of itself what its source says, and closing it closes that."""
     source = Given(RATE, [])
     paced = Paced(source, 1.0, FakeClock())
     assert paced.info == source.info

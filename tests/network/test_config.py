@@ -158,7 +158,7 @@ def test_a_normalisation_ends_at_its_borders(mean: tuple[float], sd: tuple[float
 def test_a_normalisation_beyond_them_is_refused(
     mean: tuple[float, ...], sd: tuple[float, ...], said: str
 ) -> None:
-    """So is one of unequal lengths."""
+    """A mean or a deviation out of its range is refused, and lists of unequal lengths."""
     with pytest.raises(ValueError, match=said):
         Normalisation(mean, sd)
 
@@ -176,7 +176,7 @@ def test_a_calibration_ends_at_its_borders(numbers: tuple[float, float, float]) 
                 (1, 0, -1), (1, 0, 10.5)],
 )  # fmt: skip
 def test_a_calibration_beyond_them_is_refused(numbers: tuple[float, float, float]) -> None:
-    """Each number by itself."""
+    """A scale, an offset or a factor out of its range is refused, each by itself."""
     with pytest.raises(ValueError, match="scale and sd_scale"):
         AxisCalibration(*numbers)
 

@@ -270,7 +270,7 @@ def test_an_interrupted_training_says_how_to_go_on(
     assert main(command) == 1
     assert "holds an unfinished run: give --resume, or another --out" in capfd.readouterr().err
     assert main([*command, "--resume"]) == 0
-    assert "trained on 12 songs" in capfd.readouterr().err
+    assert "trained on 12 clips" in capfd.readouterr().err
     assert load_model(out).config.songs["songs"]
     # A finished model is not trained again, and not written over, without a word.
     stamp = (out / "weights.safetensors").stat().st_mtime_ns

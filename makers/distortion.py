@@ -1,8 +1,7 @@
 """Sound as it arrives in the world: quieter, clipped, through a small loudspeaker, in a room.
 
-These are the test conditions of the robustness tables, made on the samples. Training never sees
-them: its own changes are made on log bands, with other curves, noises and rooms
-(``streamer.training.augmentation``).
+These are the conditions of the robustness tables. Training never hears them: its own takes are made
+with other curves, noises and rooms (``streamer.training.acoustics``).
 """
 
 from __future__ import annotations
@@ -207,22 +206,6 @@ def speech(number: int, rate: int) -> Samples:
     wave = subprocess.run(command, check=True, capture_output=True).stdout
     samples, own_rate = soundfile.read(io.BytesIO(wave), dtype="float32")
     return np.asarray(soxr.resample(samples, own_rate, rate), dtype=np.float32)
-
-
-def applause(seconds: float, rate: int, random: np.random.Generator) -> Samples:
-    """Forty people clapping: short bursts of coloured noise, each at a pace of its own."""
-    length = int(seconds * rate)
-    sound = np.zeros(length + rate)
-    for _ in range(40):
-        hand = random.standard_normal(int(0.012 * rate)) * np.geomspace(1, 0.01, int(0.012 * rate))
-        b, a = scipy.signal.butter(
-            1, random.uniform(700, 2500) * np.array([0.6, 1.6]), "band", fs=rate
-        )
-        hand = scipy.signal.lfilter(b, a, hand)
-        times = np.cumsum(random.normal(random.uniform(0.2, 0.4), 0.02, int(seconds * 6)))
-        for begin in (times[(times > 0) & (times < seconds)] * rate).astype(int):
-            sound[begin : begin + len(hand)] += hand
-    return np.asarray(0.1 * sound[:length] / sound[:length].std(), dtype=np.float32)
 
 
 def _with(samples: Samples, noise: NDArray[np.floating], snr_db: float) -> Samples:
