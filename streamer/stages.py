@@ -57,7 +57,9 @@ class Song(NamedTuple):
 class TrackerState(State):
     """All that a stream carries on.
 
-    The states of its stages; ``due``, the interval of the last estimate; and ``frames`` so far.
+    The states of its stages; ``ended``, where the newest frame ended, in samples since the stream
+    began; and ``frames`` so far. Nothing of it depends on how a tracker judges (its interval, where
+    its clock begins): another one can continue it in its own way.
     """
 
     framing: FramingState
@@ -67,7 +69,7 @@ class TrackerState(State):
     harmony: HarmonyState
     lstm: LstmState
     attention: Attention
-    due: int
+    ended: int
     frames: int
 
     @property
@@ -115,7 +117,7 @@ class Stages:
             self._no_window(),
             *self._no_song(),
             attention=_NOTHING,
-            due=terms.cadence.index(terms.offset),
+            ended=0,
             frames=0,
         )
 
@@ -182,7 +184,7 @@ class Stages:
         begin = 0
         for k, (state, term) in enumerate(zip(states, terms, strict=True)):
             _, ends, framing = cuts[k]
-            due, estimates = self._due(judged[k], levels[begin:], ends, state.due, term)
+            estimates = self._due(judged[k], levels[begin:], ends, state.ended, term)
             begin += lengths[k]
             found.append(estimates)
             after.append(
@@ -192,7 +194,7 @@ class Stages:
                     windows_after[k],
                     *judged[k].song,
                     attention=judged[k].attention,
-                    due=due,
+                    ended=ends[-1] if ends else state.ended,
                     frames=state.frames + lengths[k],
                 )
             )
@@ -284,10 +286,11 @@ class Stages:
         judged: _Judged,
         levels: NDArray[np.float64],
         ends: range,
-        due: int,
+        ended: int,
         terms: Terms,
-    ) -> tuple[int, list[Estimate]]:
-        """The last interval reached, and the estimates that became due."""
+    ) -> list[Estimate]:
+        """The estimates that became due since the frame that ``ended`` there."""
+        due = terms.cadence.index(ended + terms.offset)
         estimates: list[Estimate] = []
         row = 0
         for frame, end in enumerate(ends):
@@ -298,7 +301,7 @@ class Stages:
                 t, level_db = (end + terms.offset) / self._rate, float(levels[frame])
                 estimates.append(estimate(t, outputs, level_db, known=judged.known[frame]))
             row += judged.heard[frame]
-        return due, estimates
+        return estimates
 
 
 class _Judged(NamedTuple):

@@ -143,12 +143,33 @@ def test_a_saved_state_continues_identically(
     assert heir.state == original.state
 
 
+@settings(max_examples=20)
+@given(
+    cut=st.integers(0, 48_000),
+    before=st.sampled_from([0, 0.1, 0.25, 0.5, 2]),
+    after=st.sampled_from([0, 0.1, 0.3, 0.5, 2]),
+    start_s=st.sampled_from([0, 0.05, 3.3, 100]),
+)
+def test_a_state_can_be_continued_on_other_terms(
+    small_model: Model, music: np.ndarray, cut: int, before: float, after: float, start_s: float
+) -> None:
+    """An heir with another interval or clock tells what it would have told from the start."""
+    whole = EmotionTracker(small_model, after, start_s)
+    whole.push(music[:cut])
+    wanted = whole.push(music[cut:64_000])
+    first = EmotionTracker(small_model, before)
+    first.push(music[:cut])
+    heir = EmotionTracker(small_model, after, start_s)
+    heir.state = first.state
+    assert heir.push(music[cut:64_000]) == wanted
+
+
 def test_a_state_that_does_not_fit_is_refused(small_model: Model) -> None:
     """A state with a missing, unknown or misshapen part raises ``ValueError``."""
     state = EmotionTracker(small_model).state
     arrays = state.to_arrays()
     with pytest.raises(ValueError, match="lacks"):
-        state.with_arrays({k: v for k, v in arrays.items() if k != "due"})
+        state.with_arrays({k: v for k, v in arrays.items() if k != "ended"})
     with pytest.raises(ValueError, match="unknown"):
         state.with_arrays(arrays | {"more": np.zeros(1)})
     with pytest.raises(ValueError, match=r"lstm|hidden"):
@@ -157,8 +178,8 @@ def test_a_state_that_does_not_fit_is_refused(small_model: Model) -> None:
         state.with_arrays(arrays | {"framing.remainder": np.zeros((2, 2))})
     with pytest.raises(ValueError, match=r"'powers' is \(3,\), not \(39,\)"):
         state.with_arrays(arrays | {"loudness.powers": np.zeros(3)})
-    with pytest.raises(ValueError, match="'due' must be a single number"):
-        state.with_arrays(arrays | {"due": np.zeros(1)})
+    with pytest.raises(ValueError, match="'ended' must be a single number"):
+        state.with_arrays(arrays | {"ended": np.zeros(1)})
     with pytest.raises(TypeError):
         EmotionTracker(small_model).state = "no state"  # type: ignore[assignment]
 
@@ -171,7 +192,7 @@ def test_states_are_compared_by_what_they_hold(small_model: Model) -> None:
     assert longer.framing.remainder.tolist() == [1.0] * 7
     assert longer != state
     assert state.with_arrays(arrays) == state
-    assert state.with_arrays(arrays | {"due": np.asarray(1)}) != state
+    assert state.with_arrays(arrays | {"ended": np.asarray(1)}) != state
     assert state.volume != state.attention
     assert state.volume.__eq__(state.attention) is NotImplemented
     assert state != arrays
