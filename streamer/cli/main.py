@@ -44,6 +44,8 @@ COMMANDS = {
 
 #: What a write is answered with where the disk, the quota or the allowed size is exhausted.
 _NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+#: What click takes for yes.
+_YES = ("1", "true", "t", "yes", "y", "on")
 #: Exit codes beside click's own 2 for a wrong command line.
 FAILED, INTERRUPTED, TERMINATED = 1, 130, 143
 
@@ -107,6 +109,12 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"streamer.cli.{cmd_name}").command
+        for option in command.params:
+            # Named as the user knows it; click would go by the name in the code.
+            long = next((name for name in option.opts if name.startswith("--")), None)
+            if long is not None:
+                name = f"STREAMER_{cmd_name}_{long[2:]}"
+                option.envvar = name.upper().replace("-", "_")
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
@@ -146,7 +154,7 @@ def main(argv: list[str] | None = None) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     hold_standard_descriptors()
     arguments = sys.argv[1:] if argv is None else argv
-    debug = "--debug" in arguments
+    debug = "--debug" in arguments or os.environ.get("STREAMER_DEBUG", "").lower() in _YES
     # `streamer replay song.wav --debug` is what people type.
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
@@ -157,8 +165,10 @@ def main(argv: list[str] | None = None) -> int:
     except click.ClickException as error:
         said = io.StringIO()
         error.show(said)
-        # A line break in a name that it cites is not one of its own.
-        text = said.getvalue().replace(error.message, sentence(error.message))
+        text = said.getvalue()
+        if not isinstance(error, click.exceptions.NoArgsIsHelpError):
+            # A line break in a name that it cites is not one of its own; those of the help are.
+            text = text.replace(error.message, sentence(error.message))
         with contextlib.suppress(OSError):
             say(text, err=True)
         return error.exit_code

@@ -401,8 +401,8 @@ def session_options(command: Command) -> Command:
             "--no-dashboard",
             "dashboard",
             is_flag=True,
-            flag_value=False,
-            default=True,
+            # Turned round here, so that a variable of the option's name says yes to it.
+            callback=lambda _ctx, _option, without: not without,
             help="JSON lines on standard output even if it is a terminal; for readers of the pipe "
             "that print to the terminal themselves.",
         ),

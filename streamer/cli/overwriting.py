@@ -27,6 +27,8 @@ def check_outputs(
     ``OutputError`` where one exists that may not be replaced.
     """
     wanted = [path for path in outputs if path is not None]
+    if Path("-") in wanted:
+        raise click.UsageError("- is no file: name one (standard output gets what has no file)")
     for index, path in enumerate(wanted):
         for other in wanted[:index]:
             if _same(path, other):

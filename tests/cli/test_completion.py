@@ -8,9 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
-from streamer.cli.main import COMMANDS, main
+from streamer.cli.main import COMMANDS, cli, main
+from streamer.errors import SessionFileError
 from streamer.network.names import DEFAULT_MODEL, list_models
 
 
@@ -88,9 +90,34 @@ def test_tab_offers_devices_and_sinks(tmp_path: Path, monkeypatch: pytest.Monkey
     assert completed("live", "--device", "mon")[0] == ["monitor"]
 
 
+def test_a_variable_is_named_as_its_option() -> None:
+    """Every option of every command: none goes by a name that only the code knows."""
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        for option in command.params:
+            longs = [long for long in option.opts if long.startswith("--")]
+            wanted = {f"STREAMER_{name}_{long[2:]}".upper().replace("-", "_") for long in longs}
+            assert not longs or option.envvar in wanted
+
+
+def test_yes_to_no_dashboard_is_no_dashboard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``STREAMER_REPLAY_NO_DASHBOARD=1`` says what ``--no-dashboard`` does."""
+    command = cli.get_command(click.Context(cli), "replay")
+    assert command is not None
+    for value, wanted in (("1", False), ("0", True)):
+        monkeypatch.setenv("STREAMER_REPLAY_NO_DASHBOARD", value)
+        assert command.make_context("replay", ["song.wav"]).params["dashboard"] is wanted
+    monkeypatch.delenv("STREAMER_REPLAY_NO_DASHBOARD")
+    assert command.make_context("replay", ["song.wav"]).params["dashboard"] is True
+    context = command.make_context("replay", ["song.wav", "--no-dashboard"])
+    assert context.params["dashboard"] is False
+
+
 def test_every_option_has_a_variable(
     clip: Path,
     model_directory: Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
@@ -110,6 +137,22 @@ def test_every_option_has_a_variable(
     assert main(["replay", str(clip), "--interval", "0.5"]) == 0
     lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     assert (lines[0]["interval_s"], lines[-1]["estimates"]) == (0.5, 6)
+    monkeypatch.delenv("STREAMER_REPLAY_DURATION")
+    recorded = str(tmp_path / "recorded.jsonl")
+    assert main(["replay", str(clip), "--jsonl", recorded]) == 0
+    capfd.readouterr()
+    # Also where the name in the code is another.
+    for name in ("MODEL", "INTERVAL"):
+        monkeypatch.delenv(f"STREAMER_REPLAY_{name}")
+    monkeypatch.setenv("STREAMER_REPLAY_FROM", recorded)
+    assert main(["replay"]) == 0
+    assert json.loads(capfd.readouterr().out.splitlines()[-1])["type"] == "end"
+    monkeypatch.setenv("STREAMER_CONVERT_TO", "labels")
+    assert main(["convert", recorded]) == 0
+    assert len(capfd.readouterr().out.splitlines()[0].split("\t")) == 3
+    monkeypatch.setenv("STREAMER_DEBUG", "1")
+    with pytest.raises(SessionFileError):
+        main(["convert", str(clip)])
     monkeypatch.setenv("STREAMER_REPLAY_SPEED", "slow")
     assert main(["replay", str(clip)]) == 2
     assert "'slow' is neither a factor above 0" in " ".join(capfd.readouterr().err.split())

@@ -349,6 +349,7 @@ RAW = ("--rate", "44100", "--channels", "2", "--format", "s16le")
             ["replay", "-", *RAW, "--start-at", "1"],
             "standard input cannot be started at a later moment",
         ),
+        (["replay", "song.wav", "--jsonl", "-"], "- is no file"),
         (["replay", "song.wav", "--jsonl", "song.wav"], "song.wav is the file to be read"),
         (["replay", "song.wav", "--jsonl", "./../{here}/song.wav"], "is the file to be read"),
         (["replay", "song.wav", "--summary", "song.wav"], "song.wav is the file to be read"),
@@ -430,12 +431,12 @@ def test_a_broken_model_in_the_list(
     capfd: pytest.CaptureFixture[str],
     here: Path,
 ) -> None:
-    """``streamer models`` names size, rate and songs, and refuses a spoilt one in one sentence."""
+    """``streamer models`` names size, rate and clips, and refuses a spoilt one in one sentence."""
     monkeypatch.setattr(models, "list_models", lambda: {"small": model_directory})
     assert main(["models"]) == 0
     said = capfd.readouterr().out
     assert said.startswith("small: ")
-    assert "20 MFCCs at 16000 Hz, 40 frames a second, trained on 2 songs" in said
+    assert "20 MFCCs at 16000 Hz, 40 frames a second, trained on 2 clips" in said
     shutil.copytree(model_directory, here / "model")
     flipped(here / "model")
     monkeypatch.setattr(models, "list_models", lambda: {"model": here / "model"})
@@ -503,6 +504,17 @@ def test_a_session_of_others_on_the_terminal(here: Path) -> None:
     child.expect(pexpect.EOF)
     shown = piped.replace(b"\x1b", rb"\x1b").replace(b"\x07", rb"\x07")
     assert child.before == shown.replace(b"\n", b"\r\n")
+
+
+def test_without_a_command_the_help_is_shown(capfd: pytest.CaptureFixture[str]) -> None:
+    """Its lines are lines, and every command has one."""
+    from streamer.cli.main import COMMANDS
+
+    assert main([]) == 2
+    said = capfd.readouterr()
+    lines = (said.out + said.err).splitlines()
+    assert lines[0].startswith("Usage: streamer")
+    assert {line.split()[0] for line in lines if line.startswith("  ")} >= set(COMMANDS)
 
 
 def test_version_and_help(capfd: pytest.CaptureFixture[str]) -> None:
