@@ -404,8 +404,13 @@ class Tally:
 def beginning(start: Start | None, t: float) -> float:
     """Stream time at which a session began whose first estimate or gap is at ``t``, in seconds.
 
-    It is 0 unless ``t`` is later than the first estimate of such a session would be.
+    It is where the ``start`` line says, 0 if it does not, unless ``t`` is later than the first
+    estimate of such a session would be, as in a later file of a rotation.
     """
-    interval = max(start.interval_s, start.hop_s) if start is not None else 0.5
+    interval, told = 0.5, 0.0
+    if start is not None:
+        interval = max(start.interval_s, start.hop_s)
+        said = float(start.source.get("start_s", 0.0))
+        told = said if said <= t else 0.0
     late = t - interval
-    return late if late > interval else 0.0
+    return late if late > told + interval else told

@@ -433,6 +433,7 @@ class Playback(Loop):
         self._clock = clock or SystemClock()
         self._start: Start | None = None
         self._whole: End | None = None  # the recorded end, once all before it was shown
+        self._passed_over = False
         self._begin_s: float | None = None
         self._began = 0.0
 
@@ -443,7 +444,7 @@ class Playback(Loop):
         pieces = self._paced()
         while (event := self._stop.next(pieces)) is not None:
             if isinstance(event, End):
-                self._whole = event
+                self._whole = None if self._passed_over else event
                 return
             yield self._write(event)
 
@@ -464,7 +465,9 @@ class Playback(Loop):
                 continue
             moment = event.t + event.seconds if isinstance(event, Gap) else event.t
             begin_s = self._begin(event.t)
-            if moment < begin_s and not isinstance(event, End):
+            # An estimate judges what lies before it.
+            if self._start_s is not None and moment <= begin_s and not isinstance(event, End):
+                self._passed_over = True
                 continue
             if event.t > begin_s + self._duration_s:
                 return

@@ -100,6 +100,16 @@ def test_a_stretch_of_a_session() -> None:
     assert (end.t, end.estimates, end.gaps, end.lost_samples) == (1.5, 1, 1, 600)
 
 
+def test_a_later_start_counts_what_was_shown() -> None:
+    """An estimate at the start itself judges what lies before it; the recorded end counts more."""
+    sink = Recorder()
+    end = Playback(RECORDING, [sink], start_s=1.5, speed=math.inf).run()
+    assert sink.events[:-1] == [RECORDING[0], RECORDING[4]]
+    assert (end.t, end.estimates, end.frames, end.gaps) == (2.0, 1, 25, 0)
+    # Nothing was passed over: the end is the recorded one.
+    assert Playback(RECORDING, [], start_s=0.2, speed=math.inf).run() == RECORDING[-1]
+
+
 def test_a_recording_cut_off_gets_an_end() -> None:
     """Readers of the lines always see an ``end``, even where the recording has none."""
     sink = Recorder()

@@ -27,6 +27,7 @@ from streamer.cli.main import FAILED
 from streamer.cli.options import SessionOptions
 from streamer.cli.outputs import outputs
 from streamer.cli.screen import Screen
+from streamer.cli.sentence import tell
 from streamer.events import End
 from streamer.session import Abandoned, Playback, Session, TimedSource
 
@@ -271,7 +272,10 @@ def play_back(
             )
             signals.steer(playback)
             with screen.around(signals):
-                playback.run()
+                end = playback.run()
             out.hang_up()
             code = FAILED if out.failed else 0
+    if start_s and not (end.estimates or end.gaps or signals.exit_code):
+        tell(f"{recording} holds nothing later than {start_s:g} s")
+        code = FAILED
     return signals.exit_code or code

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from streamer.circumplex import mood
-from streamer.events import QUADRANTS, End, Estimate, Event, Gap, Start
+from streamer.events import QUADRANTS, End, Estimate, Event, Gap, Start, beginning
 
 #: A moment is judged by the mean of one second, and lies this many seconds from the others.
 MOMENT_S = 1.0
@@ -139,11 +139,8 @@ class Journey:
         )
 
     def _begin(self, t: float) -> None:
-        """Note where the stream begins: at 0, or by its first event where that came later."""
         if self._first is None:
-            hop, interval = (self._start.hop_s, self._start.interval_s) if self._start else (0, 0)
-            late = t > max(interval, 4 * hop) + 1e-6
-            self._first = self._covered = max(0.0, t - hop) if late else 0.0
+            self._first = self._covered = beginning(self._start, t)
 
     def _estimate(self, event: Estimate) -> None:
         self._begin(event.t)

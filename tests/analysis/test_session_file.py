@@ -41,6 +41,28 @@ def test_a_session_is_read_back_as_it_was(tmp_path: Path) -> None:
     assert session.end == EVENTS[-1]
     assert session.name == "Für Elise.flac"
     assert session.hop_s == 0.5
+    assert read_session(str(path)) == session
+    assert read_sessions(str(path)) == [session]
+
+
+@pytest.mark.parametrize(
+    ("source", "first", "begin"),
+    [
+        ({}, 0.5, 0.0),
+        ({"start_s": 3.3}, 3.5, 3.3),
+        ({"start_s": 3.3}, 4.0, 3.3),
+        ({"start_s": 3.3}, 8.5, 8.0),  # a later file of a rotation
+        ({}, 60.5, 60.0),
+        ({"start_s": 9.0}, 0.5, 0.0),
+    ],
+)
+def test_a_session_begins_where_its_source_did(
+    tmp_path: Path, source: dict[str, object], first: float, begin: float
+) -> None:
+    """By the start line; where the first estimate comes later than that allows, just before it."""
+    events = [start("song.flac", **source), estimate(first), estimate(first + 0.5)]
+    path = written(tmp_path / "a.jsonl", "".join(to_json(event) + "\n" for event in events))
+    assert read_session(path).span == pytest.approx((begin, first + 0.5))
 
 
 @pytest.mark.parametrize("cut", [1, 5, 40])

@@ -67,6 +67,15 @@ def test_a_stretch_of_a_recording(recording: Path, capfd: pytest.CaptureFixture[
     }
 
 
+def test_a_start_behind_its_end_is_said(recording: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Nothing is shown, and that is told: exit code 1, and an end that counts nothing."""
+    assert main(["replay", "--from", str(recording), "--start-at", "99", "--speed", "max"]) == 1
+    said = capfd.readouterr()
+    end = json.loads(said.out.splitlines()[-1])
+    assert (end["estimates"], end["frames"]) == (0, 0)
+    assert f"{recording.name} holds nothing later than 99 s" in said.err
+
+
 def test_osc_and_prefix_on_the_command_line(recording: Path) -> None:
     """``--osc`` and ``--osc-prefix`` send the estimates of a recording to a lamp."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as lamp:
