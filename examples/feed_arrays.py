@@ -11,6 +11,8 @@ import soundfile
 
 import streamer
 
+if len(sys.argv) < 2:
+    sys.exit(__doc__)
 samples, rate = soundfile.read(sys.argv[1], dtype="float32")  # (n,) or (n, channels)
 model = sys.argv[2] if len(sys.argv) > 2 else None
 moods = streamer.track(samples, rate, model=model, interval=1.0)

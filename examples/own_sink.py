@@ -44,5 +44,7 @@ def open_sink(argument: str | None) -> Bars:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
     model = sys.argv[2] if len(sys.argv) > 2 else None
     streamer.track(sys.argv[1], model=model, sinks=[Bars()]).run()

@@ -4,6 +4,8 @@ import sys
 
 import streamer
 
+if len(sys.argv) < 2:
+    sys.exit(__doc__)
 model = sys.argv[2] if len(sys.argv) > 2 else None
 for estimate in streamer.track(sys.argv[1], model=model):
     if estimate.sound != "music":

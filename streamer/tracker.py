@@ -7,6 +7,7 @@ Live, replay, annotation and evaluation all go through :meth:`EmotionTracker.pus
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -56,6 +57,8 @@ class EmotionTracker:
             silence_db = model.config.silence_db
         elif not FLOOR_DB <= silence_db <= 0:
             raise ValueError(f"silence_db must be between {FLOOR_DB:g} and 0, not {silence_db}")
+        if not reset_on_silence >= 0:
+            raise ValueError(f"reset_on_silence must be 0 or more seconds, not {reset_on_silence}")
         self.model = model
         self.interval = interval
         self.sample_rate = features.sample_rate
@@ -109,6 +112,7 @@ class EmotionTracker:
 
     def skip(self, samples: int) -> None:
         """Account for ``samples`` lost samples: the clock moves on and no frame spans the gap."""
+        samples = operator.index(samples)  # of NumPy's integers as well, which wrap round
         if samples < 0:
             raise ValueError(f"a gap cannot have {samples} samples")
         if samples:

@@ -39,7 +39,7 @@ class ArraySource:
     """Samples in an array as a source: (n,) mono or (n, channels), floats in [-1, 1].
 
     ``rate`` in Hz. Raises ``ValueError`` for an array of another shape or of integers (their scale
-    is unknown), and ``AudioError`` for a rate beyond belief.
+    is unknown) or a rate that is no whole number, and ``AudioError`` for one beyond belief.
     """
 
     def __init__(self, samples: ArrayLike, rate: int, name: str = "array") -> None:
@@ -49,7 +49,9 @@ class ArraySource:
         if array.dtype.kind != "f":
             raise ValueError(f"samples must be floats in [-1, 1], not {array.dtype}")
         self._array = array if array.ndim == 2 else array[:, None]
-        channels = self._array.shape[1]
+        if not float(rate).is_integer():
+            raise ValueError(f"the rate must be a whole number of samples a second, not {rate}")
+        rate, channels = int(rate), self._array.shape[1]
         check_layout(rate, channels, name)
         self._closed = False
         self.info = SourceInfo("array", name, rate, channels, duration_s=len(array) / rate)

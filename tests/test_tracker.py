@@ -381,6 +381,27 @@ def test_invalid_samples_are_a_gap(small_model: Model, seed: int, bad: float) ->
     assert (tracker.invalid_samples, tracker.t) == (0, 0.0)
 
 
+def test_a_gap_is_a_whole_number_of_samples(small_model: Model, music: np.ndarray) -> None:
+    """NumPy's integers are such numbers and never wrap round; a fraction is refused at once."""
+    tracker = EmotionTracker(small_model)
+    for lost in (np.int32(2**31 - 1), np.int32(2**31 - 1), np.uint8(255)):
+        tracker.skip(lost)  # type: ignore[arg-type]
+    assert tracker.state.framing.position == 2 * (2**31 - 1) + 255
+    before = tracker.state
+    for broken in (1.5, 1600.0, math.nan):
+        with pytest.raises(TypeError):
+            tracker.skip(broken)  # type: ignore[arg-type]
+    assert tracker.state is before
+    assert tracker.push(music[:16_000])
+
+
+@pytest.mark.parametrize("seconds", [-1, -1e-9, math.nan])
+def test_a_time_of_silence_is_a_time(small_model: Model, seconds: float) -> None:
+    """0 or more seconds, or for ever."""
+    with pytest.raises(ValueError, match="reset_on_silence must be 0 or more"):
+        EmotionTracker(small_model, reset_on_silence=seconds)
+
+
 def test_a_gap_of_nothing_is_none(small_model: Model, music: np.ndarray) -> None:
     """No samples lost: nothing begins anew, and the frame under way is heard whole."""
     tracker, plain = EmotionTracker(small_model, 0), EmotionTracker(small_model, 0)

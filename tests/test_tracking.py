@@ -115,6 +115,11 @@ def test_an_array_is_heard_as_the_file_of_it(song: Path, small_model: Model, cha
         streamer.track(np.zeros(100, np.int16), 8_000)
     with pytest.raises(ValueError, match="axes"):
         streamer.track(np.zeros((1, 2, 3)), 8_000)
+    for other in (float(rate), np.int32(rate), np.float64(rate)):
+        assert same(ours, list(streamer.track(array, other, model=small_model)))  # type: ignore[arg-type]
+    for broken in (8_000.5, math.nan, math.inf):
+        with pytest.raises(ValueError, match="a whole number"):
+            streamer.track(array, broken, model=small_model)  # type: ignore[arg-type]
 
 
 def test_a_stretch_and_every_frame(song: Path, small_model: Model) -> None:

@@ -24,8 +24,9 @@ _JAMS_VERSION = "0.3.4"
 def to_csv(recording: Recording) -> str:
     """The estimates as comma-separated values; a cell without a value is empty."""
     rows = [estimate.to_row() for estimate in recording.estimates]
-    # What no line of the session has (`captured`, of a file) would be a column of nothing.
-    names = [name for name in COLUMNS if any(row[name] is not None for row in rows)]
+    # A file is captured at no time: that would be a column of nothing.
+    captured = any(row["captured"] is not None for row in rows)
+    names = [name for name in COLUMNS if captured or name != "captured"]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(names)

@@ -45,17 +45,18 @@ class Recording:
         return 0.5
 
 
-def read_session(path: Path) -> Recording:
+def read_session(path: Path | str) -> Recording:
     """Read the first of the sessions that a file holds; see :func:`read_sessions`."""
     return read_sessions(path)[0]
 
 
-def read_sessions(path: Path) -> list[Recording]:
+def read_sessions(path: Path | str) -> list[Recording]:
     """Read all sessions that a file holds, as written by ``>>``; a torn last line is left out.
 
     Raises ``SessionFileError`` where the file cannot be read, a line is not an event of schema 1,
     or there is not one estimate in it. A session without an estimate among others is left out.
     """
+    path = Path(path)
     sessions: list[list[Event]] = [[]]
     for event in _all_events(path):
         if isinstance(event, Start) and sessions[-1]:

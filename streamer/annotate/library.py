@@ -91,7 +91,7 @@ def sound_files(paths: Sequence[Path]) -> Found:
     are entered, each folder once.
     """
     found = Found([], Counter(), {})
-    files: dict[Path, None] = {}
+    files: dict[str, Path] = {}  # by the path without detours
     entered: set[tuple[int, int]] = set()
 
     def note(error: OSError) -> None:
@@ -99,7 +99,7 @@ def sound_files(paths: Sequence[Path]) -> Found:
 
     for path in paths:
         if not path.is_dir():
-            files[path] = None
+            files.setdefault(os.path.normpath(path.absolute()), path)
             continue
         for folder, folders, names in os.walk(path, onerror=note, followlinks=True):
             status = Path(folder).stat()
@@ -118,8 +118,8 @@ def sound_files(paths: Sequence[Path]) -> Found:
                 if ending not in ENDINGS:
                     found.left_out[ending] += 1
                 elif file.is_file() or file.is_symlink():  # a pipe of that name would be waited for
-                    files[file] = None
-    found.files.extend(files)
+                    files.setdefault(os.path.normpath(file.absolute()), file)
+    found.files.extend(files.values())
     return found
 
 

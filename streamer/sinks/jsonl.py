@@ -83,10 +83,10 @@ class JsonLinesFile(JsonLines):
     A file that got no line is not left behind. Raises ``OutputError`` as :class:`JsonLines` does.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        with writing(path):
-            stream: BinaryIO = path.open("wb", buffering=0)
+    def __init__(self, path: Path | str) -> None:
+        self._path = Path(path)
+        with writing(self._path):
+            stream: BinaryIO = self._path.open("wb", buffering=0)
         super().__init__(stream, str(path))
 
     def close(self) -> None:
@@ -129,9 +129,9 @@ class RotatingJsonLines:
     """
 
     def __init__(
-        self, path: Path, rotation: Rotation, clock: Callable[[], datetime] = _utc_now
+        self, path: Path | str, rotation: Rotation, clock: Callable[[], datetime] = _utc_now
     ) -> None:
-        self._path = path
+        self._path = Path(path)
         self._rotation = rotation
         self._clock = clock
         self._start: Start | None = None

@@ -141,7 +141,11 @@ def read_dataset(folder: Path) -> Dataset:
     found = tuple(clips)
     if not found:
         raise DatasetError(f"{folder} holds no annotated song")
+    known: set[str] = set()
     for clip in found:
+        if clip.song in known:
+            raise DatasetError(f"{folder} names {clip.song} twice: each song or clip once")
+        known.add(clip.song)
         if not clip.path.is_file():
             raise DatasetError(f"{folder} names {clip.path.name}, but the file is missing")
     hints = _hints(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import itertools
 import json
 import math
@@ -56,6 +57,12 @@ def test_a_table(recording: Recording) -> None:
     )
     assert [row["silent"] for row in rows] == ["0", "0", "0", "0", "1", "1"]
     assert rows[-1]["valence"] == rows[-1]["mood"] == rows[-1]["p_sad"] == ""
+
+
+def test_a_table_of_silence_has_all_columns(recording: Recording) -> None:
+    """Who joins tables finds the same columns in each, whatever was heard."""
+    quiet = dataclasses.replace(recording, estimates=recording.estimates[-1:])
+    assert to_csv(quiet).splitlines()[0] == to_csv(recording).splitlines()[0]
 
 
 def test_labels(recording: Recording) -> None:

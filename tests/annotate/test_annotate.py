@@ -98,7 +98,8 @@ def test_folders_are_searched_in_order(library: Path, tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     named = tmp_path / "notes.txt"
-    found = sound_files([named, library, tmp_path, library / "one.wav"])
+    detours = [tmp_path / "x" / ".." / "notes.txt", library / ".." / library.name / "one.wav"]
+    found = sound_files([named, library, tmp_path, library / "one.wav", *detours])
     names = ["one.wav", "two.flac", "b side/four.WAV", "b side/three.ogg"]
     assert found.files == [named, *(library / name for name in names)]
 

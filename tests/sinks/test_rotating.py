@@ -130,7 +130,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     other = tmp_path / "moods.20261123T201503Z.jsonl"
     other.write_text("mine")
     sinks = [RotatingJsonLines(tmp_path / "moods.jsonl", Rotation(seconds=1), clock)]
-    sinks.append(RotatingJsonLines(tmp_path / "moods.jsonl", Rotation(seconds=1), clock))
+    sinks.append(RotatingJsonLines(str(tmp_path / "moods.jsonl"), Rotation(seconds=1), clock))
     for event in week():
         for sink in sinks:
             sink.write(event)

@@ -209,7 +209,7 @@ def test_a_reader_of_a_stream_of_ones_own_may_go_away() -> None:
 
 def test_a_file_without_a_line_is_not_left_behind(tmp_path: Path) -> None:
     """What was opened for a session that never began is gone again; one with a line stays."""
-    empty, used = JsonLinesFile(tmp_path / "empty"), JsonLinesFile(tmp_path / "used")
+    empty, used = JsonLinesFile(tmp_path / "empty"), JsonLinesFile(str(tmp_path / "used"))
     used.write(start())
     used.write(Gap(1.0, 0.5, 100, False, "why"))
     used.write(Notice(1.0, "for people"))

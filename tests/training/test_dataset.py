@@ -100,6 +100,10 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
         line("excerpts.csv", 1, swapped("30.0,6.0", "80.0,6.0")),
         "song 1 has no label between 80.0 and 86.0 s",
     ),
+    "twice": (
+        line("excerpts.csv", 2, lambda text: "1" + text[text.index(",") :]),
+        "names 1 twice",
+    ),
     "no songs": (
         lambda folder: (
             (folder / "excerpts.csv").write_text("song_id,path,start_s,duration_s,fold\n") and None
