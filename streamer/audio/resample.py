@@ -6,13 +6,13 @@ Samples that cannot be sound become losses here, before the filter would smear t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from streamer.audio.source import Lost, Remark, Samples, Source, SourceInfo, split_valid
+from streamer.audio.source import CAUSE, Lost, Remark, Samples, Source, SourceInfo, split_valid
 
 #: Sound shorter than this between two losses of one cause is lost with them: no frame fits in.
 _SLIVER_S = 0.025
@@ -39,10 +39,11 @@ class Resampled:
     """A source's pieces at ``rate`` Hz; invalid samples have become losses.
 
     However the source cuts its pieces, the samples (mono float32 of shape (samples,), in about
-    [-1, 1]) are the same. Model-rate samples and skipped ones together always number
-    ``round(source samples * rate / source rate)`` at the end of a loss and at the end of the
-    stream. At equal rates the samples pass untouched. Losses of one cause that follow each other
-    within 25 ms are one; one that goes on is told every second.
+    [-1, 1]) and the losses found in them are the same. Model-rate samples and skipped ones together
+    always number ``round(source samples * rate / source rate)`` at the end of a loss and at the end
+    of the stream. At equal rates the samples pass untouched. Losses of one cause that follow each
+    other within 25 ms are one; invalid samples that go on are told by the second, a loss that the
+    source counted as soon as a second of it is known.
     """
 
     def __init__(self, source: Source, rate: int) -> None:
@@ -56,6 +57,7 @@ class Resampled:
         self._told = 0  # samples of the model's rate so far, skipped ones included
         self._fed = False  # the resampler holds samples
         self._sliver = round(_SLIVER_S * self._from)
+        self._tell = round(_TELL_S * self._from)
         self._loss: Lost | None = None  # one that may go on
         self._after: list[Samples] = []  # what came after it, too short so far to be sure
 
@@ -100,12 +102,17 @@ class Resampled:
                 self._loss.estimated or lost.estimated,
             )
             self._after = []
-            if self._loss.samples >= _TELL_S * self._from:
-                yield from self._settle()
         else:
             yield from self._settle()
             yield from self._flush()
             self._loss = lost
+        while self._loss.samples >= self._tell:
+            # Not as much as there is: a piece of the source ends anywhere. But a loss that the
+            # source itself counted, a night without a device for instance, is its word, and one.
+            told = self._tell if lost.cause == CAUSE else self._loss.samples
+            yield self._skip(replace(self._loss, samples=told))
+            # It may go on, though nothing of it is left: what follows is no sound of its own yet.
+            self._loss = replace(lost, samples=self._loss.samples - told)
 
     def _resume(self, samples: Samples) -> Iterator[Samples | Skipped]:
         """Sound after a loss: held until it is long enough to be no part of it."""
@@ -115,7 +122,7 @@ class Resampled:
 
     def _settle(self) -> Iterator[Samples | Skipped]:
         """Let the loss be over, and what came after it go on."""
-        if self._loss is not None:
+        if self._loss is not None and self._loss.samples:
             yield self._skip(self._loss)
         self._loss = None
         after, self._after = self._after, []

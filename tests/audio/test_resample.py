@@ -226,6 +226,63 @@ def test_a_loss_that_goes_on_is_told_every_second() -> None:
     assert [item.t_s for item in told] == pytest.approx([1, 2, 3, 4, 5, 6])
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    rate=st.sampled_from([8_000, 11_025, MODEL]),
+    runs=st.lists(
+        st.tuples(
+            st.booleans(),
+            # Tenths of a second, and a few samples: runs of whole seconds and slivers are likely.
+            st.integers(0, 25),
+            st.integers(-2, 2),
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    sliver=st.integers(150, 300),
+    step=st.integers(100, 40_000),
+)
+def test_gaps_are_the_same_however_cut(
+    rate: int, runs: list[tuple[bool, int, int]], sliver: int, step: int
+) -> None:
+    """Invalid samples of any length are told at the same times, whole or in pieces of any size."""
+    parts = []
+    for is_sound, tenths, more in runs:
+        part = noise(max(0, tenths * rate // 10 + more))
+        parts += [part if is_sound else np.full(len(part), np.nan, np.float32), noise(sliver)]
+    signal = np.concatenate(parts)
+    whole = list(Resampled(Given(rate, [signal]), MODEL))
+    cut: list[Piece] = [signal[at : at + step] for at in range(0, len(signal), step)]
+    pieces = list(Resampled(Given(rate, cut), MODEL))
+    gaps = [item for item in whole if isinstance(item, Skipped)]
+    assert [item for item in pieces if isinstance(item, Skipped)] == gaps
+    assert all(0 < gap.lost.samples <= rate for gap in gaps)
+    sounds = [item for item in whole if isinstance(item, np.ndarray)]
+    again = [item for item in pieces if isinstance(item, np.ndarray)]
+    assert sum(map(len, sounds)) == sum(map(len, again))
+    if sounds:
+        np.testing.assert_allclose(np.concatenate(again), np.concatenate(sounds), atol=1e-6)
+
+
+@pytest.mark.parametrize("first_s", [0.9, 1.0, 1.1])
+def test_a_sliver_after_a_second_of_loss_is_lost(first_s: float) -> None:
+    """Too short a sound belongs to the loss around it also where a second of that has been told."""
+    lost = np.full(round(first_s * MODEL) - MODEL // 2, np.nan, np.float32)
+    half = np.full(MODEL // 2, np.nan, np.float32)
+    parts = [half, lost, noise(160), half]
+    items = list(Resampled(Given(MODEL, [noise(MODEL), *parts]), MODEL))
+    total = sum(map(len, parts))
+    told = [item.lost.samples for item in items if isinstance(item, Skipped)]
+    assert told == [MODEL, total - MODEL]
+
+
+def test_a_loss_that_the_source_counted_is_one() -> None:
+    """An hour without a device, which the source tells at once, is not 3,600 losses."""
+    hour = Lost(3_600 * MODEL, "device lost", estimated=True)
+    items = list(Resampled(Given(MODEL, [noise(100), hour, noise(1_000)]), MODEL))
+    assert [item.lost for item in items if isinstance(item, Skipped)] == [hour]
+
+
 def test_who_breaks_off_gets_the_rest() -> None:
     """A loss that was not over when the listener stopped is still to be had, once."""
 
