@@ -121,24 +121,35 @@ class FileSource:
         if start_s * rate < 0.5:
             return
         start = round(min(start_s * rate, float(_UNKNOWN)))
-        if self._length is not None and (start >= self._length or self._file.seekable):
-            if start < self._length:
-                self._position = self._file.seek(start, f"{self._path}", start_s)
-                return
+        if self._length is None or start < self._length:
+            if self._file.seekable and self._length is not None:
+                if (found := self._file.seek(start)) is not None:
+                    self._position = found
+                    return
+                # A decoder that could not get there is left anywhere: a new one begins at 0.
+                self._file.close()
+                self._file, self._contents = _open(self._path)
+            self._decode_to(start)
+        if self._position == start:
+            return
+        end_s = self._position / rate
+        if self._length is not None and start < self._length:
+            state = f"breaks off after {end_s:.1f} s of the {self._length / rate:.1f} s it promises"
         else:
-            # Decoding is exact, and passes an hour in a few seconds.
-            broken = False
-            while self._position < start and not broken:
-                got, broken = self._decode(min(_CHUNK, start - self._position))
-                if got == 0:
-                    break
-            if self._position == start:
-                return
-        length = self._length if self._length is not None else self._position
+            length = self._length if self._length is not None else self._position
+            state = f"is {length / rate:.1f} s long"
         raise AudioError(
-            f"{self._path} is {length / rate:.1f} s long, so it cannot start at "
-            f"{start_s:g} s: choose an earlier start"
+            f"{self._path} {state}, so it cannot start at {start_s:g} s: choose an earlier start"
         )
+
+    def _decode_to(self, start: int) -> None:
+        """Decode up to a sample, or the end."""
+        # Exact, and passes an hour in a few seconds.
+        broken = False
+        while self._position < start and not broken:
+            got, broken = self._decode(min(_CHUNK, start - self._position))
+            if got == 0:
+                break
 
     def _fault(self, broken: bool) -> str | None:
         """What is wrong with a file that ended, by its header, its log, its frames, its decoder."""
@@ -172,8 +183,8 @@ class _Reader(Protocol):
     def read(self, out: NDArray[np.float32]) -> tuple[int, bool]:
         """Fill ``out`` (samples, channels); how many samples came, and whether it broke there."""
 
-    def seek(self, position: int, name: str, start_s: float) -> int:
-        """Go to a sample; where it got to. Raises ``AudioError``."""
+    def seek(self, position: int) -> int | None:
+        """Go to a sample; where it got to, or ``None`` where it cannot go there."""
 
     def fault(self, heard_s: float, broken: bool) -> str | None:
         """What is wrong with it, at its end after ``heard_s`` seconds, if anything."""
@@ -216,16 +227,14 @@ class _Sndfile:
             undone = np.flatnonzero(np.isnan(out[:, 0]))
             return (int(undone[0]) if undone.size else len(out)), True
 
-    def seek(self, position: int, name: str, start_s: float) -> int:
-        """Go to a sample."""
+    def seek(self, position: int) -> int | None:
+        """Go to a sample: not in a damaged file, nor in GSM, G.72x, NMS and DWVW."""
         import soundfile
 
         try:
             return int(self._file.seek(position))
-        except soundfile.SoundFileError as error:
-            raise AudioError(
-                f"{name} is damaged, so {start_s:g} s cannot be found in it: start at 0"
-            ) from error
+        except soundfile.SoundFileError:
+            return None
 
     def fault(self, heard_s: float, broken: bool) -> str | None:
         """Whether it ended before its header, its log or its decoder says."""
@@ -304,7 +313,7 @@ class _Joined:
             self._resampler = None
         return block
 
-    def seek(self, position: int, name: str, start_s: float) -> int:
+    def seek(self, position: int) -> int | None:
         """Not here: what is to be passed over is decoded."""
         raise NotImplementedError
 
@@ -335,7 +344,7 @@ class _Decoded:
         """Fill ``out``."""
         return self._decoder.read(out), False
 
-    def seek(self, position: int, name: str, start_s: float) -> int:
+    def seek(self, position: int) -> int | None:
         """Not here: what is to be passed over is decoded."""
         raise NotImplementedError
 

@@ -141,6 +141,43 @@ def test_start(tmp_path: Path, name: str, start: float) -> None:
     np.testing.assert_allclose(samples, whole[round(start * rate) :], atol=2e-3)
 
 
+@pytest.mark.parametrize(
+    ("kind", "subtype"),
+    [
+        ("WAV", "GSM610"),
+        ("W64", "GSM610"),
+        ("AIFF", "GSM610"),
+        ("WAV", "G721_32"),
+        ("WAV", "NMS_ADPCM_16"),
+        ("AU", "G723_24"),
+        ("AIFF", "DWVW_16"),
+    ],
+)
+def test_start_where_libsndfile_cannot_seek(tmp_path: Path, kind: str, subtype: str) -> None:
+    """A codec in which there is no seeking is decoded up to the start: the same samples."""
+    path = tmp_path / "a"
+    soundfile.write(path, music(3.0, 1, 8_000), 8_000, format=kind, subtype=subtype)
+    with soundfile.SoundFile(path) as file, pytest.raises(soundfile.SoundFileError):
+        file.seek(20_000)
+    whole, _ = hear(FileSource(path))
+    source = FileSource(path, start_s=2.5)
+    samples, remarks = hear(source)
+    assert (source.info.start_s, remarks) == (2.5, [])
+    assert len(samples) > 3_000
+    np.testing.assert_array_equal(samples, whole[20_000:])
+
+
+def test_start_behind_a_break(tmp_path: Path) -> None:
+    """A start that a file promises and does not reach is said to lie behind its break."""
+    path = tmp_path / "a.flac"
+    soundfile.write(path, np.random.default_rng(3).normal(0, 0.1, 4 * RATE), RATE)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(AudioError, match=r"breaks off after [12]\.\d s .* cannot start at 3\.5 s"):
+        FileSource(path, start_s=3.5)
+    assert len(hear(FileSource(path, start_s=1.0))[0]) > RATE // 2
+
+
 def test_a_file_shorter_than_a_frame_is_no_error(tmp_path: Path) -> None:
     """Three samples are three samples, and none are none."""
     for count in (0, 3):
