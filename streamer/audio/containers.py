@@ -25,6 +25,8 @@ _MAGIC = {
     b"FORM": "AIFF",
     b"caff": "CAF",
     b".snd": "AU",
+    b"dns.": "AU",
+    b"Creative Voice File\x1a": "VOC",
     b"ID3": "MP3",
     b"\x30\x26\xb2\x75\x8e\x66\xcf\x11": "WMA",
     b"\x1a\x45\xdf\xa3": "Matroska",
@@ -72,7 +74,9 @@ class Contents:
     a decoder's word is all there is. ``guessed``: its header does not know the length, and
     libsndfile guesses it, too short as often as not. ``mended``: the file with
     sizes in its header that its writer never filled in, as stretches of the file (begin, end) and
-    bytes in between. ``remark``: what a person should know.
+    bytes in between. ``remark``: what a person should know. ``share``: of the bytes of sound that
+    its header promises, those that are there; 1 where it makes no promise. ``open_end``: an Ogg
+    file whose last page is missing.
     """
 
     kind: str | None
@@ -82,6 +86,8 @@ class Contents:
     guessed: bool = False
     mended: tuple[bytes | tuple[int, int], ...] = ()
     remark: str | None = None
+    share: float = 1.0
+    open_end: bool = False
 
 
 def look_into(path: Path) -> Contents:
@@ -93,6 +99,8 @@ def look_into(path: Path) -> Contents:
                 return _wav(data)
             if kind == "CAF":
                 return _caf(data)
+            if kind == "AU":
+                return _au(data)
             if data[:3] == b"ID3":
                 kind = kind_of(_after_tags(data)) or "MP3"
             if kind == "FLAC":
@@ -100,8 +108,26 @@ def look_into(path: Path) -> Contents:
             if kind == "MP3":
                 return _mp3(data)
             if kind in ("OGG", "Ogg FLAC", "Speex"):
-                return Contents(kind, len(data), _ogg_parts(data))
+                return Contents(kind, len(data), _ogg_parts(data), open_end=not _ogg_is_whole(data))
+            if kind in _PROMISED:
+                return Contents(kind, len(data), share=_share(_PROMISED[kind](data), len(data)))
             return Contents(kind, len(data))
+
+
+#: Sizes that a writer left which did not know better: about the largest numbers of 31 and 32 bits,
+#: and what no file has.
+_ENDLESS = ((0x7FFF_0000, 0x8001_0000), (0xFFFF_0000, 1 << 32), (1 << 60, 1 << 64))
+#: Bytes by which a size may be rounded up.
+_ROUNDED = 8
+
+
+def _share(sounds: list[tuple[int, int]], end: int) -> float:
+    """The share of stretches of sound (their begin and the size they give) before ``end``."""
+    if any(low <= size < high for _, size in sounds for low, high in _ENDLESS):
+        return 1.0
+    promised = sum(size for _, size in sounds)
+    there = sum(max(0, min(size, end - begin)) for begin, size in sounds)
+    return there / promised if 0 < there < promised - _ROUNDED else 1.0
 
 
 #: The beginning of a FLAC stream: its mark and the header of its first block.
@@ -169,14 +195,15 @@ def _wav(data: mmap.mmap) -> Contents:
     if unfinished and begin < len(data):
         mended = _renewed(data, begin, [(begin, len(data))], order)
         return Contents("WAV", len(data), mended=mended)
-    if wide:
-        return Contents("WAV", len(data))
+    if wide and size == 0xFFFF_FFFF:
+        return Contents("WAV", len(data), share=_share([(begin, told)], len(data)))
+    share = _share(sounds, len(data))
     stretches = [(at, min(at + length, len(data))) for at, length in sounds if at < len(data)]
     if len(stretches) > 1:
         remark = f"holds its sound in {len(stretches)} pieces: other programs may stop after one"
         mended = _renewed(data, begin, stretches, order)
-        return Contents("WAV", len(data), mended=mended, remark=remark)
-    return Contents("WAV", len(data))
+        return Contents("WAV", len(data), mended=mended, remark=remark, share=share)
+    return Contents("WAV", len(data), share=share)
 
 
 def _well_formed(data: mmap.mmap, begin: int, order: str) -> bool:
@@ -201,18 +228,109 @@ def _renewed(
     return bytes(head) + b"data" + struct.pack(order + "I", size), *sounds
 
 
+#: Bytes of a CAF's sound that number its edits.
+_EDITS = 4
+
+
 def _caf(data: mmap.mmap) -> Contents:
-    """A CAF file; one that was written to a pipe has a size of -1."""
+    """A CAF file; libsndfile opens none that was written to a pipe (a size of -1) or is cut off."""
     at = 8
     while at + 12 <= len(data):
         name, size = struct.unpack_from(">4sq", data, at)
-        if name == b"data" and size == -1:
-            length = struct.pack(">q", len(data) - at - 12)
-            return Contents("CAF", len(data), mended=((0, at + 4), length, (at + 12, len(data))))
+        left = len(data) - at - 12
+        if name == b"data" and (size == -1 or size > left):
+            length = struct.pack(">q", left)
+            mended = (0, at + 4), length, (at + 12, len(data))
+            begin = at + 12 + _EDITS
+            share = 1.0 if size == -1 else _share([(begin, size - _EDITS)], len(data))
+            return Contents("CAF", len(data), mended=mended, share=share)
         if size < 0:
             break
         at += 12 + size
     return Contents("CAF", len(data))
+
+
+def _au(data: mmap.mmap) -> Contents:
+    """An AU file; of one that gives a size of 2^31 and more libsndfile hears nothing."""
+    order = ">" if data[:4] == b".snd" else "<"
+    if len(data) < 12:
+        return Contents("AU", len(data))
+    begin, size = struct.unpack_from(order + "2I", data, 4)
+    left = len(data) - begin
+    if size <= left or left <= 0:
+        return Contents("AU", len(data))
+    mended = (0, 8), struct.pack(order + "I", min(left, 0xFFFF_FFFF)), (12, len(data))
+    return Contents("AU", len(data), mended=mended, share=_share([(begin, size)], len(data)))
+
+
+def _aiff(data: mmap.mmap) -> list[tuple[int, int]]:
+    """The sound of an AIFF or 8SVX file, after 8 bytes of its place in the chunk."""
+    for name, begin, size in _chunks(data, ">"):
+        if name in (b"SSND", b"BODY"):
+            place = 8 if name == b"SSND" else 0
+            return [(begin + place, size - place)]
+    return []
+
+
+#: Contents of a chunk of W64 that begins with these bytes of its name; the size is the whole one's.
+_W64_NAME, _W64_HEAD = b"data\xf3\xac\xd3\x11\x8c\xd1\0\xc0\x4f\x8e\xdb\x8a", 24
+
+
+def _w64(data: mmap.mmap) -> list[tuple[int, int]]:
+    """The sound of a W64 file, whose chunks begin at multiples of 8."""
+    at = 40
+    for _ in range(_MOST_CHUNKS):
+        if at + _W64_HEAD > len(data):
+            break
+        (size,) = struct.unpack_from("<Q", data, at + 16)
+        if data[at : at + 16] == _W64_NAME:
+            return [(at + _W64_HEAD, max(0, size - _W64_HEAD))]
+        at += max(_W64_HEAD, size + 7 & ~7)
+    return []
+
+
+#: Blocks of VOC that hold sound, and how many bytes they say of it first.
+_VOC_SOUND = {1: 2, 9: 12}
+
+
+def _voc(data: mmap.mmap) -> list[tuple[int, int]]:
+    """The sound of a VOC file's first block of sound: more of them libsndfile does not read."""
+    if len(data) < 22:
+        return []
+    (at,) = struct.unpack_from("<H", data, 20)
+    for _ in range(_MOST_CHUNKS):
+        if at + 4 > len(data) or data[at] == 0:
+            break
+        size = int.from_bytes(data[at + 1 : at + 4], "little")
+        if (said := _VOC_SOUND.get(data[at])) is not None:
+            return [(at + 4 + said, size - said)]
+        at += 4 + size
+    return []
+
+
+#: What an ASF file says of itself as a whole, and its bit for "written while it was sent".
+_ASF_FILE, _ASF_SENT = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365"), 1
+#: Bytes of the header of its packets.
+_ASF_DATA = 50
+
+
+def _asf(data: mmap.mmap) -> list[tuple[int, int]]:
+    """The packets of an ASF file (WMA), all of one size."""
+    if len(data) < 30:
+        return []
+    (header,) = struct.unpack_from("<Q", data, 16)
+    at = data.find(_ASF_FILE, 30, min(header, len(data)))
+    if at < 0 or at + 100 > len(data):
+        return []
+    (packets,) = struct.unpack_from("<Q", data, at + 56)
+    flags, least, most = struct.unpack_from("<3I", data, at + 88)
+    if flags & _ASF_SENT or least != most:
+        return []
+    return [(header + _ASF_DATA, packets * most)]
+
+
+#: Kinds whose header promises a size of their sound: stretches of it, with their sizes.
+_PROMISED = {"AIFF": _aiff, "W64": _w64, "VOC": _voc, "WMA": _asf}
 
 
 def _ogg_pages(data: mmap.mmap) -> Iterator[int]:
@@ -240,15 +358,12 @@ def _ogg_parts(data: mmap.mmap) -> tuple[int, ...]:
     return (0, *parts[1:])
 
 
-def ogg_is_whole(path: Path) -> bool:
+def _ogg_is_whole(data: mmap.mmap) -> bool:
     """Whether an Ogg file ends with a complete page that says that it is the last.
 
     (libsndfile's own log says so too, but not every time.)
     """
-    with path.open("rb") as stream:
-        size = stream.seek(0, 2)
-        stream.seek(max(0, size - 70_000))  # a page has at most 65,307 bytes
-        tail = stream.read()
+    tail = data[max(0, len(data) - 70_000) :]  # a page has at most 65,307 bytes
     page = tail[tail.rfind(b"OggS") :]
     if len(page) < 27 or not page[5] & 4:
         return False

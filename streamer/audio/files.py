@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import shlex
 import threading
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.audio.containers import HEAD, Contents, kind_of, look_into, ogg_is_whole
+from streamer.audio.containers import HEAD, Contents, kind_of, look_into
 from streamer.audio.decoder import Decoder, MissingDecoderError
 from streamer.audio.source import Downmix, Piece, Remark, SourceInfo, check_layout
 from streamer.errors import AudioError
@@ -31,9 +30,6 @@ LONG_BLOCK = 1 << 18
 _UNKNOWN = 1 << 62
 #: Samples by which libsndfile's length may be wrong where it was counted in frames of a codec.
 _EDGE = 2_048
-#: A writer that could not seek back leaves a length about the largest 31- or 32-bit number.
-_ENDLESS = 0x7FFF_0000
-_CUT = re.compile(r"^\s*(?:data|SSND)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
 
 
 class FileSource:
@@ -152,10 +148,14 @@ class FileSource:
                 break
 
     def _fault(self, broken: bool) -> str | None:
-        """What is wrong with a file that ended, by its header, its log, its frames, its decoder."""
+        """What is wrong with a file that ended, by its decoder, its header, its frames."""
         heard = self._position / self._file.samplerate
         if (fault := self._file.fault(heard, broken)) is not None:
             return fault
+        if self._contents.share < 1.0:
+            return _breaks_off(heard, heard / self._contents.share)
+        if self._contents.open_end:
+            return f"breaks off after {heard:.1f} s: its last page is missing"
         counted = self._contents.length_s
         if counted is not None and heard < counted - _SLACK_S * len(self._contents.parts):
             return _breaks_off(heard, counted)
@@ -194,23 +194,16 @@ class _Reader(Protocol):
 
 
 class _Sndfile:
-    """A file that libsndfile reads.
+    """A file that libsndfile reads. ``rest``: what was not read of a pipe."""
 
-    ``path`` for its end alone: ``None`` for a pipe, of which ``rest`` is what was not read.
-    """
-
-    def __init__(
-        self, file: Any, path: Path | None, contents: Contents, rest: BinaryIO | None = None
-    ) -> None:
+    def __init__(self, file: Any, contents: Contents, rest: BinaryIO | None = None) -> None:
         self._file = file
-        self._path = path
         self._rest = rest
         self._parts = len(contents.parts)
         self.samplerate = int(file.samplerate)
         self.channels = int(file.channels)
         self._format = str(file.format)
-        self._log = str(file.extra_info)  # cleared by reading
-        known = file.frames < _UNKNOWN and path is not None and not contents.guessed
+        known = file.frames < _UNKNOWN and not contents.guessed
         self.frames = int(file.frames) if known else None
         # In MP3 it is a guess by bit rate, off by any amount; in a damaged Ogg file libsndfile
         # 1.2.2 reads memory that is not its own, and the process dies.
@@ -237,7 +230,7 @@ class _Sndfile:
             return None
 
     def fault(self, heard_s: float, broken: bool) -> str | None:
-        """Whether it ended before its header, its log or its decoder says."""
+        """Whether it ended before its decoder says, or holds more than that reads."""
         if self._parts > 1:
             return (
                 f"holds {self._parts} recordings, of which the first alone is heard without a "
@@ -248,17 +241,10 @@ class _Sndfile:
                 f"goes on after {heard_s:.1f} s with another recording, which is not heard from a "
                 f"pipe: save it to a file"
             )
-        if self.frames is None or self._path is None:
+        if self.frames is None:
             return None  # its end cannot be told from a break
-        length_s = self.frames / self.samplerate
-        if cut := _CUT.search(self._log):
-            promised, found = int(cut[1]), int(cut[2])
-            if 0 < promised < _ENDLESS and found > 0:
-                return _breaks_off(heard_s, heard_s * promised / found)
-        elif self._format == "OGG" and not ogg_is_whole(self._path):
-            return f"breaks off after {heard_s:.1f} s: its last page is missing"
-        elif round(heard_s * self.samplerate) < self.frames - _EDGE:
-            return _breaks_off(heard_s, length_s)
+        if round(heard_s * self.samplerate) < self.frames - _EDGE:
+            return _breaks_off(heard_s, self.frames / self.samplerate)
         return None
 
     def close(self) -> None:
@@ -501,7 +487,7 @@ def _open_file(path: Path, contents: Contents) -> _Reader:
         stretches = zip(contents.parts, ends, strict=True)
         found = [_sndfile(_Stretches(path, (stretch,))) for stretch in stretches]
         one = Contents(contents.kind, contents.size)
-        if opened := [_Sndfile(file, path, one) for file in found if file is not None]:
+        if opened := [_Sndfile(file, one) for file in found if file is not None]:
             return _Joined(opened)
     source: Any = path
     if contents.mended:
@@ -514,7 +500,7 @@ def _open_file(path: Path, contents: Contents) -> _Reader:
         file.close()  # a header cut off in its last field opens as a file of no samples
         raise _broken_header(path, str(file.format))
     if file is not None:
-        return _Sndfile(file, path, contents)
+        return _Sndfile(file, contents)
     if contents.kind is None:
         raise AudioError(
             f"{path} is not sound in a format that can be read (WAV, FLAC, OGG, Opus, MP3, AIFF; "
@@ -555,7 +541,7 @@ def _open_pipe(path: Path) -> tuple[_Reader, Contents]:
     pipe = path.open("rb", buffering=0)
     head = _filled(pipe, HEAD)
     kind = kind_of(head)
-    contents = Contents(kind, len(head))
+    contents = Contents(kind, len(head), guessed=True)  # of its length nothing is known
     if not head:
         raise AudioError(f"{path} is empty (0 bytes): there is no sound in it")
     rest: BinaryIO | None = None
@@ -581,7 +567,7 @@ def _open_pipe(path: Path) -> tuple[_Reader, Contents]:
         rest = inner
     if file is None:
         raise _broken_header(path, kind or "sound")
-    return _Sndfile(file, None, contents, rest), contents
+    return _Sndfile(file, contents, rest), contents
 
 
 def _sndfile(source: Any) -> Any:

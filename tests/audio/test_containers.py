@@ -47,6 +47,8 @@ def contents(tmp_path: Path, data: bytes) -> Contents:
         (b"RIFF\x24\0\0\0WAVEfmt ", "WAV"),
         (b"\0\0\0\x20ftypM4A ", "MP4"),
         (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "WMA"),
+        (b"Creative Voice File\x1a\x1a\0", "VOC"),
+        (b"dns.\x18\0\0\0", "AU"),
         (b"\xff\xf1\x50\x80", "AAC"),
         (b"\xff\xfb\x90\x64", "MP3"),
         (b"\xff\xfd\xa4\x04", "MP3"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import struct
@@ -12,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from streamer.audio.files import FileSource
@@ -311,6 +314,44 @@ def test_a_body_that_breaks_off(tmp_path: Path, name: str) -> None:
     assert "breaks off after" in remarks[0]
 
 
+@pytest.mark.parametrize("kind", ["WAV", "WAVEX", "RF64", "W64", "AIFF", "SVX", "AU", "CAF", "VOC"])
+@settings(max_examples=15, deadline=None)
+@given(share=st.floats(0.2, 0.99), channels=st.integers(1, 2))
+def test_a_header_tells_of_sound_that_is_not_there(
+    tmp_path_factory: pytest.TempPathFactory, kind: str, share: float, channels: int
+) -> None:
+    """Uncompressed sound cut off anywhere is heard up to there, and the promise is named."""
+    path = tmp_path_factory.mktemp("cut") / "a"
+    sound = music(4.0, 1 if kind == "SVX" else channels, 8_000)
+    soundfile.write(path, sound, 8_000, format=kind, subtype="PCM_16")
+    whole, remarks = hear(FileSource(path))
+    assert (len(whole), remarks) == (32_000, [])
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) - sound.size * 2 + round(share * sound.size) * 2])
+    source = FileSource(path)
+    samples, remarks = hear(source)
+    # CAF has its sound behind a page of nothing, VOC a byte behind it.
+    assert len(samples) == pytest.approx(share * 32_000, abs=4)
+    np.testing.assert_array_equal(samples, whole[: len(samples)])
+    assert remarks == [
+        f"{path} breaks off after {len(samples) / 8_000:.1f} s of the 4.0 s it promises"
+    ]
+    assert source.incomplete
+
+
+@pytest.mark.parametrize("kind", ["RF64", "W64", "AU", "CAF", "VOC"])
+@pytest.mark.parametrize("left", range(10, 130, 17))
+def test_a_header_cut_anywhere(tmp_path: Path, kind: str, left: int) -> None:
+    """Of a header without its end comes a sentence, or what little sound is there; never more."""
+    path = tmp_path / "a"
+    soundfile.write(path, music(0.1, 1), RATE, format=kind)
+    path.write_bytes(path.read_bytes()[: left + 1])
+    samples = np.zeros(0, np.float32)
+    with contextlib.suppress(AudioError):
+        samples, _ = hear(FileSource(path))
+    assert len(samples) <= 100
+
+
 @pytest.mark.parametrize("length", [0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000])
 def test_a_wav_header_written_into_a_pipe(tmp_path: Path, length: int) -> None:
     """The endless length that a recorder leaves when it cannot seek back is no break-off."""
@@ -321,6 +362,16 @@ def test_a_wav_header_written_into_a_pipe(tmp_path: Path, length: int) -> None:
     samples, remarks = hear(FileSource(path))
     assert len(samples) == RATE
     assert remarks == []
+
+
+@pytest.mark.parametrize("length", [0xFFFFFFFF, 0xFFFFFFFE, 0x7FFFFFFF, 0x80000000])
+def test_an_au_header_written_into_a_pipe(tmp_path: Path, length: int) -> None:
+    """So it is in AU, whose word for an unknown length is the largest number."""
+    path = tmp_path / "a.au"
+    soundfile.write(path, music(1.0, 1), RATE)
+    header(path, 8, ">I", length)
+    samples, remarks = hear(FileSource(path))
+    assert (len(samples), remarks) == (RATE, [])
 
 
 def test_a_flac_of_unknown_length(tmp_path: Path) -> None:

@@ -112,6 +112,36 @@ def test_as_long_as_ffmpeg_finds_it(
     assert later_s == pytest.approx(length_s - 2.5, abs=1e-3)
 
 
+@pytest.mark.parametrize("name", ["speech.spx", "flac.oga", "song.wma", "chain.ogg", "chain.opus"])
+def test_what_ogg_and_wma_lack_is_told(
+    ffmpeg: Callable[..., bytes], songs: Path, tmp_path: Path, name: str
+) -> None:
+    """Cut off, they are heard as far as ffmpeg hears them, and said to break off."""
+    path = tmp_path / name
+    whole = b""
+    for song, words in MADE[name]:
+        # Not into a pipe: there ASF cannot promise anything.
+        ffmpeg("-i", songs / f"{song}.wav", *words.split(), path)
+        whole += path.read_bytes()
+    path.write_bytes(whole[: round(0.8 * len(whole))])
+    length_s, remarks, source = heard(path)
+    assert length_s == pytest.approx(seconds_of(ffmpeg, path), abs=0.15)
+    assert source.incomplete
+    (remark,) = remarks
+    assert f"breaks off after {length_s:.1f} s" in remark
+
+
+def test_the_second_piece_is_cut_off(tmp_path: Path) -> None:
+    """A WAV with its sound in two pieces, of which the second is not all there, says both."""
+    path = tmp_path / "two.wav"
+    half = len(SOUND) // 2
+    path.write_bytes(wav((b"data", half, SOUND[:half]), (b"data", half, SOUND[half:-RATE])))
+    length_s, remarks, source = heard(path)
+    assert (length_s, source.incomplete) == (1.5, True)
+    assert "2 pieces" in remarks[0]
+    assert "breaks off after 1.5 s of the 2.0 s it promises" in remarks[1]
+
+
 @pytest.mark.parametrize("codec", ["aac", "alac"])
 def test_m4a(ffmpeg: Callable[..., bytes], songs: Path, tmp_path: Path, codec: str) -> None:
     """The encoder's delay is taken off as ffmpeg takes it off; the length is known beforehand."""
