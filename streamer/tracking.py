@@ -115,14 +115,20 @@ class Tracking:
         """The estimates to come, waited for in a thread of their own."""
         loop = asyncio.get_running_loop()
         executor = ThreadPoolExecutor(1, "streamer")
+        left = False
         try:
             while (estimate := await loop.run_in_executor(executor, self._next)) is not None:
                 yield estimate
+        except GeneratorExit:
+            left = True  # by `break`: as after a plain `for`, it can be gone on with
+            raise
         finally:
             # Called off, it may be in the middle of a piece: that one is finished.
-            self.stop()
+            if not left:
+                self.stop()
             executor.shutdown()
-            self.close()
+            if not left:
+                self.close()
 
     def __enter__(self) -> Tracking:
         return self
@@ -189,7 +195,9 @@ class Tracking:
             if isinstance(event, Gap):
                 self._add(self.gaps, event)
             elif isinstance(event, Notice):
-                warnings.warn(event.message, RuntimeWarning, stacklevel=3)
+                # With its time: Python shows a text from one place but once.
+                told = f"{event.message} (at {event.t:.1f} s)"
+                warnings.warn(told, RuntimeWarning, stacklevel=3)
             elif isinstance(event, Start):
                 self.start = event
             else:

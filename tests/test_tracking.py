@@ -212,7 +212,7 @@ def test_a_device_is_listened_to(device: None, small_model: Model) -> None:
 
 
 def test_async_for(device: None, song: Path, small_model: Model) -> None:
-    """The event loop goes on while a device is waited for; breaking off ends the session."""
+    """The event loop goes on while a device is waited for; leaving ``with`` ends the session."""
     ticks = 0
 
     async def tick() -> None:
@@ -236,7 +236,12 @@ def test_async_for(device: None, song: Path, small_model: Model) -> None:
     assert ticks > 5
 
     async def whole() -> list[Estimate]:
-        return [estimate async for estimate in streamer.track(song, model=small_model)]
+        moods = streamer.track(song, model=small_model)
+        found = []
+        async for estimate in moods:
+            found.append(estimate)
+            break  # and goes on with the next, as with a plain ``for``
+        return found + [estimate async for estimate in moods]
 
     assert same(asyncio.run(whole()), list(streamer.track(song, model=small_model)))
 

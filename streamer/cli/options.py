@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -201,6 +202,18 @@ class BrokerUrl(click.ParamType[Broker]):
             self.fail(f"the URL {error}", param, ctx)
 
 
+class StreamName(click.ParamType[str]):
+    """A name for a stream: not nothing."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name, or click's complaint."""
+        if not str(value).strip():
+            self.fail("a stream needs a name", param, ctx)
+        return str(value)
+
+
 class SinkName(click.ParamType[tuple[str, str | None]]):
     """``NAME[:ARG]`` of a sink that an installed package offers."""
 
@@ -307,7 +320,10 @@ REACH = [
         help="0..1 for faders and desks.",
     ),
     click.option(
-        "--lsl", metavar="NAME", help="Offer a stream of this name to Lab Streaming Layer."
+        "--lsl",
+        type=StreamName(),
+        metavar="NAME",
+        help="Offer a stream of this name to Lab Streaming Layer.",
     ),
     click.option(
         "--sink",
@@ -351,9 +367,10 @@ class SessionOptions:
     def writes_lines(self) -> bool:
         """Whether standard output gets the JSON lines: not a terminal that shows the dashboard.
 
-        It may be closed (`>&-`): whoever did that wants none.
+        It may be closed (`>&-`): whoever did that wants none. ``sys.stdout`` itself is something
+        else while the lines are written (``streamer.cli.outputs``).
         """
-        return sys.stdout is not None and not (self.dashboard and sys.stdout.isatty())
+        return sys.__stdout__ is not None and not (self.dashboard and os.isatty(1))
 
     @property
     def tells_others(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 
 from streamer.cli.options import SessionOptions
@@ -76,6 +77,9 @@ def outputs(options: SessionOptions) -> Iterator[Outputs]:
     """The sinks that ``options`` ask for, closed afterwards."""
     with contextlib.ExitStack() as stack:
         made = Outputs(stack)
+        if options.writes_lines:
+            # Whatever else is printed, by a sink of somebody else, must not stand between lines.
+            stack.enter_context(contextlib.redirect_stdout(sys.stderr))
         if options.serve is not None:
             made.to_page(*options.serve, quiet=options.quiet)
         if options.mqtt is not None:

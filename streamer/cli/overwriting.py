@@ -69,7 +69,8 @@ class Draft:
         self.path = path
         if path.is_dir():
             raise OutputError(f"{path} cannot be written: it is a folder")
-        if self._final.is_file() or not self._final.exists():
+        # Not of the resolved path: that of a pipe (/dev/fd/63) names nothing.
+        if path.is_file() or not path.exists():
             self.path = self._final.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
             with writing(path):
                 self.path.touch()

@@ -102,6 +102,7 @@ class Screen:
                 # The terminal may be closed by now: the file is written all the same.
                 with contextlib.suppress(OSError):
                     self._console.print(closing(summary, self._console.width, look))
+                    self._console.line()  # a picture ends without one
         finally:
             if self._summary is not None:
                 text = json.dumps(summary.to_dict(), ensure_ascii=False, indent=2)

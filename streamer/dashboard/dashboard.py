@@ -148,7 +148,8 @@ class Dashboard:
         if drawn == self._drawn:
             return None
         self._drawn = drawn
-        return render(snapshot, size, self._look, self._hint(size))
+        frozen = self._frozen is not None
+        return render(snapshot, size, self._look, self._hint(size), urgent=frozen)
 
     def _hint(self, size: Size) -> str:
         if self._frozen is not None:

@@ -1,7 +1,8 @@
 """From a snapshot of the history to a picture of the screen: a pure function.
 
-Three layouts: full from 100 x 30 cells on, compact from 60 x 16, one line below that. Every line
-is exactly as wide as the screen, and there are never more lines than it has.
+Three layouts: full from 100 x 30 cells on, compact from 60 x 16, one line below that, and what must
+be read under it or in its place. Every line is exactly as wide as the screen, and there are never
+more lines than it has.
 """
 
 from __future__ import annotations
@@ -22,18 +23,28 @@ _NEWS_S = 8.0
 
 
 def render(
-    snapshot: Snapshot, size: tuple[int, int], look: Look | None = None, hint: str = ""
+    snapshot: Snapshot,
+    size: tuple[int, int],
+    look: Look | None = None,
+    hint: str = "",
+    *,
+    urgent: bool = False,
 ) -> Picture:
     """The picture of a snapshot for a screen of ``size`` (width, height) cells.
 
-    ``hint`` stands in the lower right corner: the keys, or that the picture is frozen. The same
-    arguments always give the same picture.
+    ``hint`` stands in the lower right corner: the keys, or, where it is ``urgent``, that the
+    picture is frozen. The same arguments always give the same picture.
     """
     look = look or Look()
     width, height = max(1, size[0]), max(1, size[1])
     if width < COMPACT[0] or height < COMPACT[1]:
-        canvas = Canvas(width, 1)
-        _one_line(canvas, snapshot, look)
+        texts, pressing = status(snapshot, look)
+        news = hint if urgent else texts[0] if pressing else ""
+        canvas = Canvas(width, min(2, height))
+        if height > 1 or not news:
+            _one_line(canvas, snapshot, look)
+        news = shorten(news, width, unicode=look.unicode)
+        canvas.write(0, canvas.height - 1, news, look.ink("warn", bold=True))
         return canvas.picture()
     full = width >= FULL[0] and height >= FULL[1]
     margin = 1 if full else 0

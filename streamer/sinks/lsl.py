@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import socket
 import time
 from datetime import datetime
 from pathlib import Path
@@ -75,7 +76,8 @@ class Lsl:
             len(CHANNELS),
             self._lsl.IRREGULAR_RATE,
             "float32",
-            f"emotion-streamer {self._name} {start.model}",
+            # A recorder goes on with whatever has the same: it must be the same room.
+            f"emotion-streamer {self._name} {start.model} {socket.gethostname()} {source}",
         )
         about = info.desc()
         about.append_child_value("manufacturer", "emotion-streamer")

@@ -8,6 +8,7 @@ the broker; the session's thread only hands over what changed, and what cannot b
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -272,7 +273,7 @@ class Mqtt:
         messages = [(self._topic("status"), "online")]
         if not self._broker.discovery or self._start is None:
             return messages
-        identity = re.sub(r"\W+", "_", self._broker.topic)
+        identity = _identity(self._broker.topic)
         about = {
             "availability_topic": self._topic("status"),
             "device": {
@@ -291,6 +292,17 @@ class Mqtt:
             payload = json.dumps({**sensor, **own, **about}, ensure_ascii=False)
             messages.append((f"{self._broker.discovery}/sensor/{identity}/{name}/config", payload))
         return messages
+
+
+def _identity(topic: str) -> str:
+    """A name for a device by which Home Assistant finds it: of letters, digits, _ and - alone.
+
+    Two topics never share one: where something had to be replaced, a few digits tell them apart.
+    """
+    plain = re.sub(r"[^a-zA-Z0-9_-]+", "_", topic)
+    if plain == topic:
+        return plain
+    return f"{plain.strip('_')}_{hashlib.sha256(topic.encode()).hexdigest()[:8]}".lstrip("_")
 
 
 def values(estimate: Estimate) -> dict[str, str]:

@@ -28,7 +28,7 @@ import threading
 from collections import deque
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from streamer.circumplex import COLOURS, FULL_RADIUS, GREY, MOODS
 from streamer.errors import MissingExtraError, OutputError
@@ -51,8 +51,14 @@ _LETTERS = 4096
 _SEND_BUFFER = 65_536
 #: How long the end of the session waits for the viewers to get it.
 _FAREWELL_S = 1.0
+#: Connections beside the viewers' that may be open: those that have not asked for anything yet.
+_WAITING = 64
 #: Endings of names that no public name server answers for.
 _LOCAL = (".local", ".lan", ".internal", ".home.arpa", ".localhost")
+_REFUSED = (
+    "not for pages from elsewhere, nor under a name that may be theirs: use this machine's "
+    "address, its name alone, or its name with .local\n"
+)
 
 
 class Past:
@@ -128,6 +134,7 @@ class Page:
         self._most, self._behind = viewers, behind
         self._html, self._policy = _page()
         self._past = Past()
+        self._guests = 0
         self._viewers: dict[asyncio.Queue[str | None], ServerConnection] = {}
         self._letters: deque[tuple[Event, str]] = deque(maxlen=_LETTERS)
         self._ringing = threading.Event()  # the server has been told of letters
@@ -182,12 +189,29 @@ class Page:
             self._bound.set_exception(error)
 
     async def _serve(self) -> None:
-        from websockets.asyncio.server import serve
+        from websockets.asyncio.server import ServerConnection, serve
+
+        sink, most = self, self._most + _WAITING
+
+        class Guest(ServerConnection):
+            """A connection, refused where too many are open: the session needs its files too."""
+
+            def connection_made(self, transport: Any) -> None:
+                sink._guests += 1
+                super().connection_made(transport)
+                if sink._guests > most:
+                    transport.abort()
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                sink._guests -= 1
+                super().connection_lost(exc)
 
         # What strangers send must not reach the terminal.
         quiet = logging.getLogger("streamer.sinks.page")
         quiet.addHandler(logging.NullHandler())
         quiet.propagate = False
+        # Nor what asyncio says of connections that it cannot take.
+        self._loop.set_exception_handler(lambda _, context: quiet.error(context["message"]))
         async with serve(
             self._watch,
             self._host,
@@ -195,6 +219,7 @@ class Page:
             process_request=self._answer,
             compression=None,  # costs more than it saves on lines of 300 bytes
             max_size=1024,  # what viewers say is not listened to
+            create_connection=Guest,
             open_timeout=5,
             close_timeout=_FAREWELL_S,
             server_header=None,
@@ -267,7 +292,7 @@ class Page:
         """The answer to a request; ``None`` lets a WebSocket begin."""
         path = request.path.partition("?")[0]
         if not self._is_ours(request):
-            return connection.respond(403, "not for pages from elsewhere\n")
+            return connection.respond(403, _REFUSED)
         if path == "/lines":
             if len(self._viewers) >= self._most:
                 return connection.respond(503, "as many viewers as there may be\n")
@@ -292,7 +317,7 @@ class Page:
         found = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::\d+)?", authority, re.ASCII)
         if found is None:
             return False
-        name = found[1].lower()
+        name = found[1].lower().rstrip(".")
         with contextlib.suppress(ValueError):
             ipaddress.ip_address(name.strip("[]"))
             return True

@@ -184,7 +184,7 @@ def test_frames_come_together_where_nobody_waits_for_each(
     wishes: dict[str, Any], terminal: bool, awaited: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A dashboard by itself takes those of a picture at once; a desk beside it waits for each."""
-    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
+    monkeypatch.setattr("os.isatty", lambda _: terminal)
     usual: dict[str, Any] = {
         "model": None,
         "interval": 0.5,

@@ -55,6 +55,22 @@ def test_an_older_file_is_not_overwritten(
 
 
 @pytest.mark.parametrize("what", ["jsonl", "summary", "convert"])
+def test_a_pipe_is_written_to(what: str, session: Path) -> None:
+    """Another program's input, as the shell names it (``-o >(less)``), gets what a file would."""
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as pipe:
+        out = f"/dev/fd/{writing}"
+        arguments = [part.format(session=session, out=out) for part in COMMANDS[what]]
+        command = [sys.executable, "-m", "streamer", *arguments]
+        done = subprocess.run(
+            command, pass_fds=[writing], capture_output=True, check=False, text=True
+        )
+        os.close(writing)
+        got = pipe.read()
+    assert (done.returncode, len(got) > 100) == (0, True), done.stderr
+
+
+@pytest.mark.parametrize("what", ["jsonl", "summary", "convert"])
 def test_overwrite_replaces_it(
     what: str, session: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -92,13 +92,17 @@ def test_a_sink_of_another_package(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """A package's sink is named in ``--help``, gets the events, and may break without harm."""
+    """A package's sink is named in ``--help``, gets the events, and may break without harm.
+
+    What it prints does not come between the lines.
+    """
     (tmp_path / "counting_for_tests.py").write_text(
         "import pathlib\n"
         "class Counting:\n"
         "    def __init__(self, argument): self.path, self.kinds = argument, []\n"
         "    def write(self, event):\n"
         "        self.kinds.append(type(event).__name__)\n"
+        "        print('between the lines')\n"
         "        if self.path is None: raise ValueError('no path')\n"
         "    def close(self):\n"
         "        if self.path: pathlib.Path(self.path).write_text(' '.join(self.kinds))\n"
@@ -123,10 +127,13 @@ def test_a_sink_of_another_package(
     capfd.readouterr()
     assert main([*play, "counting"]) == 1
     said = capfd.readouterr()
-    assert len(said.out.splitlines()) == 14
+    assert [json.loads(line)["type"] for line in said.out.splitlines()] == [
+        "start", *["emotion"] * 12, "end",
+    ]  # fmt: skip
     assert said.err.splitlines() == [
+        "between the lines",
         "streamer: the sink 'counting' of the package counting failed: ValueError: no path; "
-        "tracking goes on without it"
+        "tracking goes on without it",
     ]
 
     assert main([*play, "countin"]) == 2

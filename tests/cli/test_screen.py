@@ -20,6 +20,27 @@ def replay(clip: Path, model_directory: Path) -> str:
     return f"{sys.executable} -m streamer replay {clip} --model {model_directory}"
 
 
+def test_a_small_window_says_what_must_be_read(tmux: Tmux, replay: str) -> None:
+    """Under 60 x 16 the second line says that the picture is frozen, and that sound is lost."""
+    tmux.resize(60, 15)
+    tmux.type(f"{replay} > /dev/null", "Enter")
+    tmux.until(lambda lines: re.search(r"0:0[1-9]/0:40", "\n".join(lines)) is not None)
+    tmux.type("Space")
+    screen = tmux.until(lambda lines: any("FROZEN at 0:" in line for line in lines))
+    assert "/0:40" in screen[0]
+    assert screen[1].startswith("FROZEN at 0:")
+    tmux.type("Space")
+    tmux.until(lambda lines: not any("FROZEN" in line for line in lines))
+    tmux.type("q")
+    tmux.until(lambda lines: any("most felt" in line for line in lines))
+
+
+def test_the_prompt_comes_back_on_a_line_of_its_own(tmux: Tmux, replay: str) -> None:
+    """The closing picture ends with a line break, as everything that is left on a terminal."""
+    tmux.type(f"{replay} --speed max --duration 3 > /dev/null; echo back", "Enter")
+    tmux.until(lambda lines: any(line.strip() == "back" for line in lines))
+
+
 def test_ten_seconds_at_the_terminal(tmux: Tmux, replay: str, tmp_path: Path) -> None:
     """The picture after ten seconds and after a resize; after Ctrl-C a clean terminal, exit 130.
 

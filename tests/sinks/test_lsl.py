@@ -44,6 +44,24 @@ def inlet(name: str) -> pylsl.StreamInlet:
     return opened
 
 
+def test_two_rooms_are_told_apart(name: str) -> None:
+    """Streams of one name and other sources have other ids; a session begun again has its own."""
+    ids = []
+    for source in ("left.flac", "right.flac", "right.flac"):
+        sink = Lsl(name)
+        sink.write(start(source))
+        try:
+            (found,) = pylsl.resolve_byprop("name", name, timeout=20)
+            ids.append(found.source_id())
+        finally:
+            sink.close()
+        deadline = time.monotonic() + 20
+        while pylsl.resolve_byprop("name", name, timeout=0.5) and time.monotonic() < deadline:
+            pass
+    assert ids[0] != ids[1] == ids[2]
+    assert all(identity.startswith(f"emotion-streamer {name} ") for identity in ids)
+
+
 def test_a_laboratory_reads_what_is_judged(outlet: Lsl, name: str) -> None:
     """Values in the order of the channels; what is not judged is NaN; nothing but estimates."""
     reader = inlet(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import json
+import re
 import shutil
 import socket
 import ssl
@@ -24,7 +25,10 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
 from streamer.circumplex import colour, hex_colour
-from streamer.sinks.mqtt import PASSWORD, USER, Broker, Mqtt
+from streamer.sinks.mqtt import PASSWORD, USER, Broker, Mqtt, _identity
+
+#: What the topic den/moods is called where only letters, digits, _ and - may be.
+IDENTITY = "den_moods_7d1e5cec"
 
 
 class Home:
@@ -87,6 +91,27 @@ def sink(url: str, told: list[str]) -> Mqtt:
     return Mqtt(Broker.parse(url, {}), told.append)
 
 
+def test_every_topic_has_a_name_that_homes_find() -> None:
+    """Of ASCII letters, digits, _ and - (Home Assistant's rule), and no two topics share one."""
+    topics = [
+        "streamer",
+        "a_b",
+        "a/b",
+        "a b",
+        "küche",
+        "kuche",
+        "音楽",
+        "寝室",
+        "/",
+        "//",
+        "salón/2",
+    ]
+    names = [_identity(topic) for topic in topics]
+    assert all(re.fullmatch(r"[a-zA-Z0-9_-]+", name) for name in names)
+    assert len(set(names)) == len(topics)
+    assert names[:2] == topics[:2], "what can stay as it is does"
+
+
 def test_a_home_finds_sensors_of_one_device(broker: Mosquitto, homes: Callable[..., Home]) -> None:
     """Each value has a retained announcement that names its topic, and its topic has the value."""
     told: list[str] = []
@@ -111,7 +136,7 @@ def test_a_home_finds_sensors_of_one_device(broker: Mosquitto, homes: Callable[.
     announced = {
         topic.split("/")[3]: json.loads(payload)
         for topic, payload in seen.items()
-        if topic.startswith("homeassistant/sensor/den_moods/")
+        if topic.startswith(f"homeassistant/sensor/{IDENTITY}/")
     }
     assert set(announced) == {
         "valence", "arousal", "quadrant", "mood", "colour", "sound", "music", "level",
@@ -131,7 +156,7 @@ def test_a_home_finds_sensors_of_one_device(broker: Mosquitto, homes: Callable[.
         assert state[name] in announced[name]["options"]
     assert len({sensor["unique_id"] for sensor in announced.values()}) == 8
     assert {tuple(sensor["device"]["identifiers"]) for sensor in announced.values()} == {
-        ("den_moods",)
+        (IDENTITY,)
     }
     assert seen[announced["mood"]["availability_topic"]] == "online"
     chances = json.loads(seen[announced["quadrant"]["json_attributes_topic"]])

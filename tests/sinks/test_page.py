@@ -108,6 +108,19 @@ def test_the_page_holds_all_that_it_needs(page: Page) -> None:
         assert all("www.w3.org/2000/svg" in line for line in found), found
 
 
+def test_silent_connections_do_not_use_up_the_sessions_files(
+    page: Page, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Beyond a number that is no viewer's they are cut off, and a viewer is answered still."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(300):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port_of(page)), 10))
+        wait_for(lambda: 1 <= page._guests <= 120, "those beyond the bound are let go")
+    wait_for(lambda: page._guests == 0, "all gone")
+    assert ask(page, "/now")[0] == 200
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("path", ["/", "/now", "/lines"])
 def test_pages_from_elsewhere_are_refused(page: Page, path: str) -> None:
     """A foreign Origin, one without a name, and a name that a stranger gave this machine: 403."""
@@ -121,7 +134,9 @@ def test_pages_from_elsewhere_are_refused(page: Page, path: str) -> None:
         {"Host": f"evil.example:{port_of(page)}", "Origin": "http://evil.example"},
         {"Host": "a b"},
     ):
-        assert ask(page, path, **headers)[0] == 403, headers
+        status, told, _ = ask(page, path, **headers)
+        assert status == 403, headers
+        assert "use this machine's address" in told
     if path == "/lines":
         evil = "https://evil.example"
         with pytest.raises(InvalidStatus, match="403"), view(page, origin=evil):
