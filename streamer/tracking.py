@@ -21,7 +21,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from streamer.audio.files import FileSource
 from streamer.audio.pacing import Paced, SystemClock
-from streamer.audio.source import Downmix, Piece, Remark, Samples, Source, SourceInfo, check_layout
+from streamer.audio.source import (
+    REMEDY,
+    Downmix,
+    Piece,
+    Plausible,
+    Remark,
+    Samples,
+    Source,
+    SourceInfo,
+    check_layout,
+)
 from streamer.events import COLUMNS, End, Estimate, Event, Gap, Notice, Start
 from streamer.network.model import Model, load_model
 from streamer.session import Session, TimedSource
@@ -57,7 +67,8 @@ class ArraySource:
         self.info = SourceInfo("array", name, rate, channels, duration_s=len(array) / rate)
 
     def pieces(self) -> Iterator[Piece]:
-        """Blocks of mono float32; a remark where the channels cancel each other."""
+        """Blocks of mono float32; a remark where channels cancel each other, or it is no sound."""
+        plausible = Plausible()
         downmix = Downmix(self.info.sample_rate, self.info.channels)
         for begin in range(0, len(self._array), _BLOCK):
             if self._closed:
@@ -66,9 +77,15 @@ class ArraySource:
                 block = self._array[begin : begin + _BLOCK].astype(np.float32)
                 mono: Samples = np.empty(len(block), np.float32)
                 downmix(block, mono)
+            plausible.glance(mono)
             yield mono
             if news := downmix.news():
                 yield Remark(f"{self.info.name}: {news}")
+        if fault := plausible.fault:
+            yield Remark(
+                f"{self.info.name} is no sound: most of its samples are {fault}: {REMEDY[fault]}",
+                missing=True,
+            )
 
     def close(self) -> None:
         """End :meth:`pieces` after the piece under way."""

@@ -155,6 +155,13 @@ def test_losses_and_remarks_are_told(small_model: Model) -> None:
     assert [(gap.t, gap.samples, gap.cause) for gap in moods.gaps] == [(1.0, 1_600, "a cable")]
 
 
+def test_an_array_at_another_scale_is_told(small_model: Model, music: np.ndarray) -> None:
+    """Floats at the scale of 16-bit numbers give no estimate, and a warning that says why."""
+    moods = streamer.track(music[: 2 * RATE] * 32_768, RATE, model=small_model)
+    with pytest.warns(RuntimeWarning, match=r"far beyond full scale: scale them to \[-1, 1\]"):
+        assert moods.run().estimates == 0
+
+
 def test_leaving_ends_it_in_order(song: Path, small_model: Model, tmp_path: Path) -> None:
     """Whoever breaks off leaves a recording with its end, and a closed source; twice is once."""
     source, recording = Troubled(), tmp_path / "rec.jsonl"

@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 
 from streamer.audio.containers import HEAD, Contents, kind_of, look_into
 from streamer.audio.decoder import Decoder, MissingDecoderError
-from streamer.audio.source import Downmix, Piece, Remark, SourceInfo, check_layout
+from streamer.audio.source import (
+    REMEDY,
+    Downmix,
+    Piece,
+    Plausible,
+    Remark,
+    SourceInfo,
+    check_layout,
+)
 from streamer.errors import AudioError
 
 #: Samples that one call of libsndfile decodes: a third of a second. A broken file costs the call in
@@ -40,13 +48,14 @@ class FileSource:
     ``start_s`` seconds; a piece has at most ``block`` samples. Raises ``AudioError`` where there is
     no such file, it is a folder, empty, not audio, cut off in its header, shorter than ``start_s``,
     or of a kind that needs a decoder where there is none. A file of which not all can be heard
-    yields what can, then a remark, and is :attr:`incomplete`.
+    yields what can, then a remark, and is :attr:`incomplete`; so is one whose samples are mostly no
+    sound, or that has none.
     """
 
     def __init__(self, path: Path | str, *, start_s: float = 0.0, block: int = BLOCK) -> None:
         self._path = Path(path)
         self._file, self._contents = _open(self._path)
-        #: Some of its sound was not heard.
+        #: Some of its sound was not heard, or there is none.
         self.incomplete = False
         try:
             check_layout(self._file.samplerate, self._file.channels, str(path))
@@ -57,6 +66,7 @@ class FileSource:
             self._position = 0
             self._chunk = np.empty((_CHUNK, self._file.channels), np.float32)
             self._downmix = Downmix(rate, self._file.channels)
+            self._plausible = Plausible()
             self._block = block
             self._closed = False
             self._advance(start_s)
@@ -91,10 +101,11 @@ class FileSource:
                             break
                 if filled == 0:
                     break
+                self._plausible.glance(block[:filled])
                 yield block[:filled]
                 if news := self._downmix.news():
                     yield Remark(f"{self._path}: {news}")
-            if not self._closed and (fault := self._fault(broken)):
+            if not self._closed and (fault := self._fault(broken) or self._nonsense()):
                 self.incomplete = True
                 yield Remark(f"{self._path} {fault}", missing=True)
         finally:
@@ -146,6 +157,13 @@ class FileSource:
             got, broken = self._decode(min(_CHUNK, start - self._position))
             if got == 0:
                 break
+
+    def _nonsense(self) -> str | None:
+        """What is wrong with a file whose samples are no sound, for the most part, or none."""
+        if self._position == 0:
+            return "has no samples: there is no sound in it"
+        fault = self._plausible.fault
+        return fault and f"is no sound: most of its samples are {fault}: {REMEDY[fault]}"
 
     def _fault(self, broken: bool) -> str | None:
         """What is wrong with a file that ended, by its decoder, its header, its frames."""

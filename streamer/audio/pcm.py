@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.audio.source import (
-    LIMIT,
     Downmix,
     Piece,
+    Plausible,
     Remark,
     Samples,
     SourceInfo,
@@ -54,10 +54,8 @@ _FORMATS: Final[dict[str, tuple[int, Callable[[bytes], Samples]]]] = {
 }
 #: The sample formats that :class:`PcmSource` reads.
 FORMATS: Final = tuple(_FORMATS)
-#: Softer than this is no sound but the bytes of something else: 16-bit sound read as floats has it.
-_SOFTEST = np.float32(1e-20)
-#: Seconds over which it is judged whether the stream is sound, and the share that may be none.
-_LOOK_S, _NOISE = 1.0, 0.5
+#: Seconds over which it is judged whether the stream is sound.
+_LOOK_S = 1.0
 
 
 class PcmSource:
@@ -66,8 +64,8 @@ class PcmSource:
     ``rate`` in Hz, ``channels`` per sample (mixed to mono), ``fmt`` one of :data:`FORMATS`. A piece
     is what one read gave, at most ``block`` samples, so a slow writer is heard at once. Raises
     ``AudioError`` for an unknown format, an absurd rate or number of channels, and where reading
-    fails. A stream that is mostly no sound (bytes of another format, as a rule) gives one remark.
-    The stream stays open: it belongs to the caller.
+    fails. A stream that is mostly no sound (bytes of another format, as a rule) gives one remark,
+    and so does one that ends without a sample. The stream stays open: it belongs to the caller.
     """
 
     def __init__(
@@ -89,8 +87,9 @@ class PcmSource:
         self._block = block
         self._closed = False
         self._downmix = Downmix(rate, channels)
-        self._looked = self._wrong = self._absurd = 0  # samples since the last look
-        #: What came was mostly no sound.
+        self._plausible = Plausible()  # since the last look
+        self._looked = False
+        #: What came was mostly no sound, or nothing.
         self.incomplete = False
         self.info = SourceInfo(kind="stdin", name=name, sample_rate=rate, channels=channels)
 
@@ -107,15 +106,23 @@ class PcmSource:
             left = data[used:]
             if used:
                 mono = self._mono(self._decode(data[:used]))
-                if remark := self._look(mono):
-                    yield remark
+                self._plausible.look(mono)
+                if self._plausible.samples >= _LOOK_S * self.info.sample_rate:
+                    yield from self._judged()
                 yield mono
                 if news := self._downmix.news():
                     yield Remark(f"{self.info.name}: {news}")
-        if left and not self._closed:
+        if self._closed:
+            return
+        nothing = not self._looked and not self._plausible.samples
+        if not self._looked and not (nothing and left):  # a stream shorter than a look
+            yield from self._judged()
+        if left:
+            self.incomplete = self.incomplete or nothing
             yield Remark(
                 f"{self.info.name} ended with {len(left)} bytes of an unfinished sample "
-                f"({self._fmt}, {self.info.channels} channels): are format and channels right?"
+                f"({self._fmt}, {self.info.channels} channels): are format and channels right?",
+                missing=nothing,
             )
 
     def close(self) -> None:
@@ -148,25 +155,25 @@ class PcmSource:
             return None
         return None if os.get_blocking(raw.fileno()) else raw
 
-    def _look(self, mono: Samples) -> Remark | None:
-        """The word on a stream that is mostly no sound, once."""
-        size = np.abs(mono)
-        self._looked += len(mono)
-        wrong = int(np.count_nonzero(~(size <= LIMIT)))
-        self._wrong += wrong
-        self._absurd += wrong + int(np.count_nonzero((size > 0) & (size < _SOFTEST)))
-        if self._looked < _LOOK_S * self.info.sample_rate:
-            return None
-        noise = self._wrong > 0 and self._absurd > _NOISE * self._looked
-        self._looked = self._wrong = self._absurd = 0
-        if not noise or self.incomplete:
-            return None
-        self.incomplete = True
-        return Remark(
-            f"most of what comes from {self.info.name} is no sound (not a number, or far beyond "
-            f"full scale): is it {self._fmt}, or another --format? If it is, its sender is broken",
-            missing=True,
-        )
+    def _judged(self) -> Iterator[Remark]:
+        """The word on a stream that is mostly no sound, or nothing, once."""
+        seen, self._plausible = self._plausible, Plausible()
+        self._looked = True
+        if self.incomplete:
+            return
+        if not seen.samples:
+            self.incomplete = True
+            yield Remark(
+                f"nothing came from {self.info.name}: there is no sound in it", missing=True
+            )
+        elif seen.fault:
+            self.incomplete = True
+            yield Remark(
+                f"most of what comes from {self.info.name} is no sound (not a number, or far "
+                f"beyond full scale): is it {self._fmt}, or another --format? If it is, its sender "
+                f"is broken",
+                missing=True,
+            )
 
     def _mono(self, flat: NDArray[np.float32]) -> Samples:
         if self.info.channels == 1:

@@ -246,3 +246,53 @@ def split_valid(block: Samples, least: int = 1) -> Iterator[Samples | Lost]:
 def _bounds(valid: NDArray[np.bool_]) -> list[int]:
     """Where runs of equal values begin and end."""
     return [0, *(np.flatnonzero(valid[1:] != valid[:-1]) + 1).tolist(), valid.size]
+
+
+#: Softer than this is no sound but the bytes of something else: 16-bit sound read as floats has it.
+_SOFTEST = np.float32(1e-20)
+#: The share of samples that may be none.
+_NOISE = 0.5
+
+
+class Plausible:
+    """Whether a stream is sound at all, by the samples so far that cannot be."""
+
+    def __init__(self) -> None:
+        #: Samples so far.
+        self.samples = 0
+        self._loud = self._undefined = self._soft = 0
+
+    def look(self, mono: Samples) -> None:
+        """Count in a block of shape (samples,)."""
+        size = np.abs(mono)
+        self.samples += len(mono)
+        self._loud += int(np.count_nonzero(size > LIMIT))
+        self._undefined += int(np.count_nonzero(np.isnan(size)))
+        self._soft += int(np.count_nonzero((size > 0) & (size < _SOFTEST)))
+
+    def glance(self, mono: Samples) -> None:
+        """The same for a fraction of the time: no closer look at what has the power of sound.
+
+        (Of such a block less than a sixtieth is beyond the limit, and nothing is undefined.)
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            power = float(np.dot(mono, mono))
+        if power <= len(mono):
+            self.samples += len(mono)
+        else:
+            self.look(mono)
+
+    @property
+    def fault(self) -> str | None:
+        """What is wrong with most of the samples: "far beyond full scale", "not a number"."""
+        wrong = self._loud + self._undefined
+        if not wrong or wrong + self._soft <= _NOISE * self.samples:
+            return None
+        return "far beyond full scale" if self._loud >= self._undefined else "not a number"
+
+
+#: What is to be done about the faults that :class:`Plausible` finds in a file or an array.
+REMEDY = {
+    "far beyond full scale": "scale them to [-1, 1]",
+    "not a number": "whatever wrote them is broken",
+}

@@ -182,13 +182,38 @@ def test_start_behind_a_break(tmp_path: Path) -> None:
 
 
 def test_a_file_shorter_than_a_frame_is_no_error(tmp_path: Path) -> None:
-    """Three samples are three samples, and none are none."""
+    """Three samples are three samples; none are none, and said to be."""
     for count in (0, 3):
         path = tmp_path / f"{count}.wav"
         soundfile.write(path, np.full(count, 0.25), RATE)
-        samples, remarks = hear(FileSource(path))
+        source = FileSource(path)
+        samples, remarks = hear(source)
         assert samples.tolist() == [0.25] * count
-        assert remarks == []
+        assert remarks == ([] if count else [f"{path} has no samples: there is no sound in it"])
+        assert source.incomplete is not bool(count)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    block=st.integers(50, 40_000), wrong=st.floats(0.0, 1.0), scale=st.sampled_from([1.0, np.nan])
+)
+def test_samples_that_are_no_sound(
+    tmp_path_factory: pytest.TempPathFactory, block: int, wrong: float, scale: float
+) -> None:
+    """A file is no sound where more than a half of it is none, however its blocks are cut."""
+    path = tmp_path_factory.mktemp("scaled") / "a.wav"
+    sound = np.sign(music(1.0, 1)[:, 0])
+    count = round(wrong * len(sound))
+    sound[:count] *= 32_768 * scale
+    soundfile.write(path, sound, RATE, subtype="FLOAT")
+    source = FileSource(path, block=block)
+    _, remarks = hear(source)
+    assert source.incomplete is bool(remarks) is (count > len(sound) / 2)
+    if remarks:
+        what = (
+            "not a number" if np.isnan(scale) else r"far beyond full scale: scale them to [-1, 1]"
+        )
+        assert what in remarks[0]
 
 
 def test_close_ends_the_pieces(tmp_path: Path) -> None:

@@ -72,7 +72,8 @@ def test_bytes_cut_anywhere(
     got, remarks = hear(PcmSource(dribble, rate=48_000, channels=channels, fmt=fmt))  # type: ignore[arg-type]
     whole, _ = hear(PcmSource(io.BytesIO(data), rate=48_000, channels=channels, fmt=fmt))
     np.testing.assert_array_equal(got, whole)
-    assert remarks == []
+    nothing = "nothing came from standard input: there is no sound in it"
+    assert remarks == ([] if count else [nothing])
     assert len(got) == count
     read, _ = soundfile.read(
         io.BytesIO(data),
@@ -203,6 +204,40 @@ def test_bytes_of_another_format(level: float) -> None:
     (remark,) = remarks
     assert "no sound" in remark
     assert "is it f32le, or another --format?" in remark
+    assert source.incomplete
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    count=st.integers(8, 15_000),
+    tail=st.integers(0, 4_000),
+    sizes=st.lists(st.integers(100, 60_000), min_size=1, max_size=8),
+)
+def test_a_pipe_of_any_length_that_is_no_sound(count: int, tail: int, sizes: list[int]) -> None:
+    """Told once, however short the pipe and however its bytes come; a bad end alone is not told."""
+    wrong, right = np.full(count, 3e4, "<f4"), np.full(8_000 + 4_000, 0.1, "<f4")
+    wrong[::2] *= np.nan
+    for data, told in (
+        (wrong.tobytes(), 1),
+        (np.concatenate([right, wrong[:tail]]).tobytes(), 0),
+    ):
+        sizes_of_all = [*sizes, *[60_000] * 10]
+        source = PcmSource(Dribble(data, sizes_of_all), rate=8_000, channels=1, fmt="f32le")  # type: ignore[arg-type]
+        _, remarks = hear(source)
+        assert len(remarks) == told
+        assert source.incomplete is bool(told)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [(b"", "nothing came from standard input"), (b"\x01\x02\x03", "3 bytes of an unfinished")],
+)
+def test_nothing_is_no_sound(data: bytes, says: str) -> None:
+    """A stream that ends without a sample says so: whatever was to write it did not run."""
+    source = PcmSource(io.BytesIO(data), rate=8_000, channels=2, fmt="f32le")
+    samples, remarks = hear(source)
+    assert (len(samples), len(remarks)) == (0, 1)
+    assert says in remarks[0]
     assert source.incomplete
 
 

@@ -129,13 +129,15 @@ def test_a_file_shorter_than_a_frame_is_no_error(
     assert (lines[-1]["estimates"], lines[-1]["frames"], lines[-1]["gaps"]) == (0, 0, 0)
 
 
-def test_a_header_without_samples_is_no_error_either(
+def test_a_header_without_samples(
     model_directory: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    """A whole file of no samples: start and end at second 0, no real-time factor."""
+    """A whole file of no samples: start and end at second 0, a sentence, exit code 1."""
     soundfile.write("none.wav", np.zeros(0, np.float32), RATE)
-    assert main(["replay", "none.wav", "--speed", "max", "--model", str(model_directory)]) == 0
-    lines = valid_lines(capfdbinary.readouterr().out)
+    assert main(["replay", "none.wav", "--speed", "max", "--model", str(model_directory)]) == 1
+    said = capfdbinary.readouterr()
+    assert said.err == b"streamer: none.wav has no samples: there is no sound in it\n"
+    lines = valid_lines(said.out)
     assert [line["type"] for line in lines] == ["start", "end"]
     assert (lines[-1]["t"], lines[-1]["real_time_factor"]) == (0, None)
 
