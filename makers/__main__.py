@@ -14,9 +14,11 @@ import click
 from makers.card import draw_reliability, write_accuracy, write_card
 from makers.harmony import harmony
 from makers.own import own_clips
+from makers.passages import replaced
 from makers.robustness import robustness, streams
 from makers.sounds import write_sounds
 from makers.variants import ABLATION_FOLD, ABLATION_SEED, ablation, read_ablations
+from streamer.bench.report import from_json, markdown
 from streamer.cli.learning import learning, progress_bars, read, songs_of
 from streamer.errors import StreamerError, writing
 from streamer.network.model import load_model
@@ -126,6 +128,16 @@ def sounds(out: Path) -> None:
     with writing(out):
         count = write_sounds(out)
     click.echo(f"{out}: {count} sounds", err=True)
+
+
+@cli.command()
+@click.argument("figures", type=click.Path(exists=True, path_type=Path))
+@click.argument("document", type=click.Path(exists=True, path_type=Path))
+def speed(figures: Path, document: Path) -> None:
+    """Write what `streamer bench --json FIGURES` measured into DOCUMENT: docs/speed.md."""
+    told = markdown(from_json(figures.read_text("utf-8")))
+    with writing(document):
+        document.write_text(replaced(document.read_text("utf-8"), {"bench": told}), "utf-8")
 
 
 def _robust(recipe: Recipe, clips: Sequence[Clip], out: Path, progress: Progress) -> None:
