@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-import socket
+import platform
 import time
 from datetime import datetime
 from pathlib import Path
@@ -77,7 +77,7 @@ class Lsl:
             self._lsl.IRREGULAR_RATE,
             "float32",
             # A recorder goes on with whatever has the same: it must be the same room.
-            f"emotion-streamer {self._name} {start.model} {socket.gethostname()} {source}",
+            f"emotion-streamer {self._name} {start.model} {platform.node()} {source}",
         )
         about = info.desc()
         about.append_child_value("manufacturer", "emotion-streamer")
