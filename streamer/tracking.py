@@ -22,7 +22,6 @@ from numpy.typing import ArrayLike, NDArray
 from streamer.audio.files import FileSource
 from streamer.audio.pacing import Paced, SystemClock
 from streamer.audio.source import (
-    REMEDY,
     Downmix,
     Piece,
     Plausible,
@@ -81,11 +80,8 @@ class ArraySource:
             yield mono
             if news := downmix.news():
                 yield Remark(f"{self.info.name}: {news}")
-        if fault := plausible.fault:
-            yield Remark(
-                f"{self.info.name} is no sound: most of its samples are {fault}: {REMEDY[fault]}",
-                missing=True,
-            )
+        if complaint := plausible.complaint:
+            yield Remark(f"{self.info.name} {complaint}", missing=True)
 
     def close(self) -> None:
         """End :meth:`pieces` after the piece under way."""

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from streamer.audio.containers import HEAD, Contents, kind_of, look_into
 from streamer.audio.decoder import Decoder, MissingDecoderError
 from streamer.audio.source import (
-    REMEDY,
     Downmix,
     Piece,
     Plausible,
@@ -162,8 +161,7 @@ class FileSource:
         """What is wrong with a file whose samples are no sound, for the most part, or none."""
         if self._position == 0:
             return "has no samples: there is no sound in it"
-        fault = self._plausible.fault
-        return fault and f"is no sound: most of its samples are {fault}: {REMEDY[fault]}"
+        return self._plausible.complaint
 
     def _fault(self, broken: bool) -> str | None:
         """What is wrong with a file that ended, by its decoder, its header, its frames."""

@@ -290,9 +290,15 @@ class Plausible:
             return None
         return "far beyond full scale" if self._loud >= self._undefined else "not a number"
 
+    @property
+    def complaint(self) -> str | None:
+        """What is to be said of a file or an array with such a fault, after its name."""
+        fault = self.fault
+        return fault and f"is no sound: most of its samples are {fault}: {_REMEDY[fault]}"
+
 
 #: What is to be done about the faults that :class:`Plausible` finds in a file or an array.
-REMEDY = {
+_REMEDY = {
     "far beyond full scale": "scale them to [-1, 1]",
     "not a number": "whatever wrote them is broken",
 }
