@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -93,7 +95,8 @@ def annotate_file(path: str, job: Job) -> Annotation:
     Raises ``ModelError`` where this worker has not the job's model.
     """
     model = model_of(job)
-    heard = _Heard()
+    kept = _Moments() if job.timeline else _Whole()
+    heard = _Heard(kept)
     try:
         source = FileSource(path, block=LONG_BLOCK)
         tracker = EmotionTracker(model, job.interval, source.info.start_s)
@@ -104,10 +107,7 @@ def annotate_file(path: str, job: Job) -> Annotation:
         return Annotation(problem=f"{path}: unexpected {type(error).__name__}: {error}")
     # Without the path, which another machine may know by another name.
     remarks = tuple(remark.removeprefix(path).lstrip(": ") for remark in heard.remarks)
-    if job.timeline:
-        rows = tuple(_moment(estimate) for estimate in heard.estimates)
-    else:
-        rows = (_whole(heard, end, "; ".join(remarks) or None),)
+    rows = tuple(kept.rows(end, heard.lost_s, "; ".join(remarks) or None))
     return Annotation(rows, remarks=remarks, partial=source.incomplete)
 
 
@@ -124,16 +124,16 @@ def model_of(job: Job) -> Model:
 
 
 class _Heard:
-    """A sink that keeps the estimates, losses and remarks of a session."""
+    """A sink that keeps the losses and remarks of a session, and hands its estimates on."""
 
-    def __init__(self) -> None:
-        self.estimates: list[Estimate] = []
+    def __init__(self, kept: _Moments | _Whole) -> None:
+        self._kept = kept
         self.remarks: list[str] = []
         self.lost_s = 0.0
 
     def write(self, event: Event) -> None:
         if isinstance(event, Estimate):
-            self.estimates.append(event)
+            self._kept.take(event)
         elif isinstance(event, Gap):
             self.lost_s += event.seconds
         elif isinstance(event, Notice):
@@ -143,63 +143,77 @@ class _Heard:
         """Nothing to release."""
 
 
-def _moment(estimate: Estimate) -> Row:
-    """A row of the timeline."""
-    probabilities = estimate.quadrant_p or {}
-    row = {name: getattr(estimate, name, None) for name in TIMELINE_COLUMNS}
-    row |= {f"p_{name}": probabilities.get(name) for name in QUADRANTS}
-    return {name: _rounded(value) for name, value in row.items()}
+class _Moments:
+    """A row an estimate."""
+
+    def __init__(self) -> None:
+        self._rows: list[Row] = []
+
+    def take(self, estimate: Estimate) -> None:
+        """Make the row of an estimate."""
+        row = estimate.to_row()
+        self._rows.append({name: _rounded(row[name]) for name in TIMELINE_COLUMNS})
+
+    def rows(self, end: End, lost_s: float, remark: str | None) -> Iterable[Row]:
+        """The rows, of which none says how the file ended."""
+        return self._rows
 
 
-def _whole(heard: _Heard, end: End, remark: str | None) -> Row:
-    """The row of a file."""
-    estimates = heard.estimates
-    judged = [estimate for estimate in estimates if estimate.sound == "music"]
-    times = [estimate.t for estimate in judged]
-    row: Row = {"length_s": end.t, "estimates": len(estimates)}
-    for axis in ("valence", "arousal"):
-        figures = _figures(times, [getattr(estimate, axis) for estimate in judged])
-        row |= {f"{axis}_{name}": value for name, value in figures.items()}
-    for name in QUADRANTS:
-        row[name] = _share(sum(estimate.quadrant == name for estimate in judged), len(estimates))
-    for name, sound in (("silent", "silence"), ("no_music", "no music")):
-        row[name] = _share(sum(estimate.sound == sound for estimate in estimates), len(estimates))
-    for place, index in (("first", 0), ("last", -1)):
-        label = judged[index] if judged else None
-        row[f"{place}_quadrant"] = label.quadrant if label else None
-        row[f"{place}_mood"] = label.mood if label else None
-    row["level_db"] = _mean_level([estimate.level_db for estimate in estimates])
-    row |= {"lost_s": heard.lost_s, "remark": remark}
-    return {name: _rounded(value) for name, value in row.items()}
+class _Whole:
+    """One row a file. Of each estimate three numbers are kept: a file may last a day."""
+
+    def __init__(self) -> None:
+        self._estimates = 0
+        self._power = 0.0
+        self._sounds: Counter[str] = Counter()
+        self._quadrants: Counter[str | None] = Counter()
+        self._times, self._valence, self._arousal = (array("d") for _ in range(3))
+        self._first: Estimate | None = None
+        self._last: Estimate | None = None
+
+    def take(self, estimate: Estimate) -> None:
+        """Count an estimate in."""
+        self._estimates += 1
+        self._power += 10 ** (estimate.level_db / 10)
+        self._sounds[estimate.sound] += 1
+        if estimate.valence is None or estimate.arousal is None:
+            return
+        self._quadrants[estimate.quadrant] += 1
+        self._times.append(estimate.t)
+        self._valence.append(estimate.valence)
+        self._arousal.append(estimate.arousal)
+        self._first, self._last = self._first or estimate, estimate
+
+    def rows(self, end: End, lost_s: float, remark: str | None) -> Iterable[Row]:
+        """The row of a file that came to this ``end``, with what is to be said of it."""
+        count = self._estimates
+        row: Row = {"length_s": end.t, "estimates": count}
+        for axis, values in (("valence", self._valence), ("arousal", self._arousal)):
+            row |= {f"{axis}_{name}": value for name, value in _figures(self._times, values)}
+        shares = {name: self._quadrants[name] for name in QUADRANTS}
+        shares |= {"silent": self._sounds["silence"], "no_music": self._sounds["no music"]}
+        row |= {name: part / count if count else None for name, part in shares.items()}
+        for place, label in (("first", self._first), ("last", self._last)):
+            row[f"{place}_quadrant"] = label.quadrant if label else None
+            row[f"{place}_mood"] = label.mood if label else None
+        # The level of the mean power.
+        row["level_db"] = 10 * math.log10(self._power / count) if count else None
+        row |= {"lost_s": lost_s, "remark": remark}
+        yield {name: _rounded(value) for name, value in row.items()}
 
 
-def _figures(times: Sequence[float], values: Sequence[float]) -> dict[str, float | None]:
+def _figures(times: array[float], values: array[float]) -> Iterator[tuple[str, float | None]]:
     """Mean, standard deviation, range, and least-squares slope a minute, of values in time."""
     if not values:
-        return dict.fromkeys(_AXIS)
+        yield from dict.fromkeys(_AXIS).items()
+        return
     y = np.asarray(values)
     t = np.asarray(times) / 60
     t = t - t.mean()
     spread = float(t @ t)
     trend = float(t @ y) / spread if spread else None
-    return {
-        "mean": float(y.mean()),
-        "spread": float(y.std()),
-        "min": float(y.min()),
-        "max": float(y.max()),
-        "trend": trend,
-    }
-
-
-def _share(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
-
-
-def _mean_level(levels: Sequence[float]) -> float | None:
-    """The level of the mean power, in dB."""
-    if not levels:
-        return None
-    return 10 * math.log10(sum(10 ** (level / 10) for level in levels) / len(levels))
+    found = (float(y.mean()), float(y.std()), float(y.min()), float(y.max()), trend)
+    yield from zip(_AXIS, found, strict=True)
 
 
 def _rounded(value: Any) -> Any:

@@ -28,6 +28,8 @@ from streamer.processes import cores
 #: The section with the cost of each kind of file, and that of the shares of a whole run.
 COST, SHARES = "Annotate, CPU time beside the decoder alone", "Annotate, shares of a run"
 BUSY, BOOKS = "all cores busy", "journal and table, of a file's CPU time"
+#: Of the slow part: the memory of a tenth of very many files, of them all, and of a day.
+MEMORY = "Annotate, memory of its largest process"
 _KINDS = {"FLAC": "flac", "MP3": "mp3", "M4A": "m4a"}
 #: Seconds of each of very many files.
 _SHORT_S = 3.0
@@ -90,7 +92,7 @@ def slow_sections(name: str, files: int, day_s: float) -> list[Section]:
             memory.append(Row(label, figures["peak_mb"]))
     return [
         Section("Annotate, long runs", "times real time a core", tuple(speed), compared=False),
-        Section("Annotate, memory of its largest process", "MB", tuple(memory), compared=False),
+        Section(MEMORY, "MB", tuple(memory), compared=False),
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
+import gc
 import json
 import multiprocessing
 import os
@@ -16,11 +17,13 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 import soundfile
+from numpy.typing import ArrayLike
 from small_network import random_weights, small_config
 
-from streamer import EmotionTracker, Model
+from streamer import EmotionTracker, Estimate, Model
 from streamer.annotate.file import (
     FILE_COLUMNS,
     TIMELINE_COLUMNS,
@@ -349,6 +352,59 @@ def test_the_kinds_of_table_hold_the_same(tmp_path: Path) -> None:
     assert (tmp_path / "empty.csv").read_text() == "path,n,x,silent\n"
     assert (tmp_path / "empty.jsonl").read_text() == ""
     assert pyarrow.parquet.read_table(tmp_path / "empty.parquet").column_names == list(columns)
+
+
+class Counted(dict[str, object]):
+    """A row that counts itself while it lives."""
+
+    alive = most = 0
+
+    def __init__(self) -> None:
+        super().__init__(path="x", n=1.5)
+        Counted.alive += 1
+        Counted.most = max(Counted.most, Counted.alive)
+
+    def __del__(self) -> None:
+        Counted.alive -= 1
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_a_table_of_many_rows_holds_few_of_them(
+    ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 20,000 rows at most a thousand are in memory at once, whatever the kind of table."""
+    monkeypatch.setattr(Counted, "most", 0)
+    path = tmp_path / f"table{ending}"
+    write_table(path, {"path": str, "n": float}, (Counted() for _ in range(20_000)))
+    assert 0 < Counted.most <= 1000
+    if ending == ".parquet":
+        table = pyarrow.parquet.ParquetFile(path)
+        assert table.metadata.num_rows == 20_000
+        assert table.metadata.num_row_groups == 1
+    else:
+        assert len(path.read_text().splitlines()) == 20_000 + (ending == ".csv")
+
+
+def test_a_long_file_is_held_as_numbers(
+    tmp_path: Path, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the estimates before the newest samples a row a file keeps the first and the last."""
+    path = tmp_path / "long.wav"
+    noise = np.random.default_rng(0).normal(0, 0.1, 8_000 * 120)
+    soundfile.write(path, noise, 8_000)
+    kept: list[int] = []
+
+    class Watched(EmotionTracker):
+        def push(self, samples: ArrayLike) -> list[Estimate]:
+            kept.append(sum(isinstance(each, Estimate) for each in gc.get_objects()))
+            return super().push(samples)
+
+    before = sum(isinstance(each, Estimate) for each in gc.get_objects())
+    monkeypatch.setattr("streamer.annotate.file.EmotionTracker", Watched)
+    (row,) = annotate_file(str(path), dataclasses.replace(job, interval=0.1)).rows
+    assert row["estimates"] == 1200
+    # And those of the last call, which the session is not yet done with.
+    assert max(kept) - before <= 2 + 60
 
 
 def test_any_number_of_processes_gives_the_same(library: Path, job: Job) -> None:

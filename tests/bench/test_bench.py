@@ -279,6 +279,16 @@ def test_the_command_measures_everything(model_directory: Path, tmp_path: Path) 
         assert measured[name] > 0
 
 
+def test_the_slow_part_is_held_against_its_promise() -> None:
+    """Many files, and a long one, take no more memory than few: half as much is told."""
+    rows = (Row("few", 70.0), Row("many", 77.0), Row("a day", 105.0))
+    found = suite._flat(Section(library.MEMORY, "MB", rows, compared=False))
+    assert [claim.holds for claim in found] == [True, False]
+    unwritten = (*rows[:2], Row("a day", None, note="not written here"))
+    found = suite._flat(Section(library.MEMORY, "MB", unwritten, compared=False))
+    assert [claim.holds for claim in found] == [True, None]
+
+
 def test_a_long_mp3_is_one_recording(tmp_path: Path) -> None:
     """The file of the slow part is one recording of that length, not many with an index each."""
     path = tmp_path / "day.mp3"
