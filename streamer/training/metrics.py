@@ -21,7 +21,7 @@ def ccc(estimates: ArrayLike, labels: ArrayLike) -> float:
     """Concordance correlation coefficient of two (n,) arrays, in [-1, 1]; 0 if neither varies."""
     x, y = _pair(estimates, labels)
     spread = x.var() + y.var() + (x.mean() - y.mean()) ** 2
-    return float(2 * ((x - x.mean()) * (y - y.mean())).mean() / spread) if spread > 0 else 0.0
+    return 2 * _covariance(x, y) / float(spread) if spread > 0 else 0.0
 
 
 def pearson(estimates: ArrayLike, labels: ArrayLike) -> float | None:
@@ -30,7 +30,11 @@ def pearson(estimates: ArrayLike, labels: ArrayLike) -> float | None:
     spread = x.std() * y.std()
     if spread < 1e-12:
         return None
-    return float(((x - x.mean()) * (y - y.mean())).mean() / spread)
+    return _covariance(x, y) / float(spread)
+
+
+def _covariance(x: Floats, y: Floats) -> float:
+    return float(np.cov(x, y, bias=True)[0, 1])
 
 
 def rmse(estimates: ArrayLike, labels: ArrayLike) -> float:

@@ -6,6 +6,7 @@ import threading
 from itertools import count as counting
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -144,6 +145,20 @@ def test_the_writer_never_waits_for_a_reader_that_sleeps() -> None:
     assert isinstance(ring.read(), Block)
     assert ring.read() == Lost(4 * 998, OVERRUN)
     assert ring.read() is None
+
+
+@pytest.mark.parametrize(("every", "turn"), [(1, 0), (2, 1), (3, 1), (5, 4)])
+def test_blocks_that_are_gathered_wake_in_their_turn(every: int, turn: int) -> None:
+    """Of so many blocks one wakes the reader: those whose number, less the turn, they divide."""
+    ring = Ring(1_000, 100)
+    ring.gather(every, turn)
+    assert ring.wait(0.0)  # for what is there already
+    woken = []
+    for number in range(1, 21):
+        ring.write(np.ones(4, np.float32), 0.0, 0.0, overflow=False)
+        if ring.wait(0.0):
+            woken.append(number)
+    assert woken == [number for number in range(1, 21) if number % every == turn % every]
 
 
 def test_waiting_ends_when_time_is_up() -> None:

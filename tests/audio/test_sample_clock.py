@@ -120,6 +120,21 @@ def test_an_overflow_is_a_loss_however_short(seconds: float) -> None:
     assert device.pieces.index(lost) == 100
 
 
+def test_blocks_that_were_held_say_what_prompt_is() -> None:
+    """Ten seconds of later blocks do not hide that those of a hold, before them, were prompt."""
+    device = Device()
+    device.deliver(100)
+    device.deliver(1, overflow=True)
+    device.deliver(25)
+    for _ in range(round(9.48 / STEP)):
+        device.time += STEP
+        late = device.time + 0.04
+        device.pieces += device.clock.feed(
+            Block(np.zeros(SIZE, np.float32), late, late, overflow=False)
+        )
+    assert device.clock.missing(device.time + 0.1) == pytest.approx(0.1 * RATE, abs=2)
+
+
 def test_nothing_is_held_for_long() -> None:
     """Samples after a loss come out within half a second of sound."""
     device = Device()

@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 import pytest
-from mutation import ROOT, Mutant, mutants, subjects
+from mutation import ROOT, Mutant, drawn, mutants, subjects
 
 TEXT = '''\
 """Not this."""
@@ -48,6 +48,17 @@ def test_every_kind_of_place_is_changed_once() -> None:
         ("print(x)", "pass"),
         ("return sum(zip(x, strict=True))", "return None"),
     ]
+
+
+def test_a_change_elsewhere_keeps_the_order() -> None:
+    """Each seed has an order of its own, which others' coming, going and moving leave as it is."""
+    found = mutants("a.py", TEXT)
+    order = [mutant.new for mutant in drawn(found, 0)]
+    assert order != [mutant.new for mutant in drawn(found, 1)]
+    assert sorted(order) == sorted(mutant.new for mutant in found)
+    others = mutants("b.py", TEXT)
+    moved = mutants("a.py", "\n\n" + TEXT)
+    assert [one.new for one in drawn(others + moved, 0) if one.path == "a.py"] == order
 
 
 @pytest.mark.parametrize("path", subjects())
