@@ -120,19 +120,25 @@ def test_an_overflow_is_a_loss_however_short(seconds: float) -> None:
     assert device.pieces.index(lost) == 100
 
 
-def test_blocks_that_were_held_say_what_prompt_is() -> None:
-    """Ten seconds of later blocks do not hide that those of a hold, before them, were prompt."""
+def test_ten_seconds_of_the_past_say_what_prompt_is() -> None:
+    """Of those, blocks that were held count as others do; what is older is forgotten."""
     device = Device()
     device.deliver(100)
     device.deliver(1, overflow=True)
-    device.deliver(25)
-    for _ in range(round(9.48 / STEP)):
-        device.time += STEP
-        late = device.time + 0.04
-        device.pieces += device.clock.feed(
-            Block(np.zeros(SIZE, np.float32), late, late, overflow=False)
-        )
+    device.deliver(13)  # with these the hold ends
+    assert len(device.pieces) == 100 + 1 + 14
+
+    def deliver_late(seconds: float) -> None:
+        for _ in range(round(seconds / STEP)):
+            device.time += STEP
+            late = device.time + 0.04
+            samples = np.zeros(SIZE, np.float32)
+            device.pieces += device.clock.feed(Block(samples, late, late, overflow=False))
+
+    deliver_late(9.6)
     assert device.clock.missing(device.time + 0.1) == pytest.approx(0.1 * RATE, abs=2)
+    deliver_late(0.9)
+    assert device.clock.missing(device.time + 0.1) == pytest.approx(0.06 * RATE, abs=2)
 
 
 def test_nothing_is_held_for_long() -> None:
