@@ -67,7 +67,7 @@ class ArraySource:
 
     def pieces(self) -> Iterator[Piece]:
         """Blocks of mono float32; a remark where channels cancel each other, or it is no sound."""
-        plausible = Plausible()
+        plausible = Plausible(self.info.sample_rate)
         downmix = Downmix(self.info.sample_rate, self.info.channels)
         for begin in range(0, len(self._array), _BLOCK):
             if self._closed:

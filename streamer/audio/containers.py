@@ -40,7 +40,11 @@ _MAGIC = {
     b".RMF": "RealMedia",
     b"tBaK": "TAK",
     b"\x0b\x77": "AC-3",
+    b"\x7f\xfe\x80\x01": "DTS",
+    b"\0\0\1\xba": "MPEG",
 }
+#: What a RIFF file may be that is no sound.
+_OTHER_RIFF = (b"AVI ", b"RMID", b"WEBP", b"sfbk")
 #: Bytes that suffice to tell the kind.
 HEAD = 64
 
@@ -54,6 +58,8 @@ def kind_of(head: bytes) -> str | None:
         for codec, name in ((b"\x7fFLAC", "Ogg FLAC"), (b"Speex   ", "Speex")):
             if codec in head:
                 return name
+    if head[:4] == b"RIFF" and head[8:12] in _OTHER_RIFF:
+        return None
     for magic, name in _MAGIC.items():
         if head.startswith(magic):
             return name
@@ -73,10 +79,10 @@ class Contents:
     ``length_s``: seconds of its sound where they were counted here, frame by frame; ``None`` where
     a decoder's word is all there is. ``guessed``: its header does not know the length, and
     libsndfile guesses it, too short as often as not. ``mended``: the file with
-    sizes in its header that its writer never filled in, as stretches of the file (begin, end) and
-    bytes in between. ``remark``: what a person should know. ``share``: of the bytes of sound that
-    its header promises, those that are there; 1 where it makes no promise. ``open_end``: an Ogg
-    file whose last page is missing.
+    sizes in its header that its writer never filled in, or without them, as stretches of the file
+    (begin, end) and bytes in between. ``remark``: what a person should know. ``share``: of the
+    bytes of sound that its header promises, those that are there; 1 where it makes no promise.
+    ``open_end``: an Ogg file whose last page is missing.
     """
 
     kind: str | None
@@ -132,6 +138,36 @@ def _share(sounds: list[tuple[int, int]], end: int) -> float:
 
 #: The beginning of a FLAC stream: its mark and the header of its first block.
 _FLAC = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22", re.DOTALL)
+
+
+def goes_on(data: bytes) -> bool:
+    """Whether FLAC frames stand in ``data``, which follows what a decoder heard: two at least."""
+    found = 0
+    for sync in re.finditer(rb"\xff[\xf8\xf9]", data):
+        found += _is_flac_frame(data[sync.start() : sync.start() + 16])
+        if found > 1:
+            return True
+    return False
+
+
+def _is_flac_frame(head: bytes) -> bool:
+    """Whether the header of a FLAC frame stands there, by its checksum."""
+    if len(head) < 16 or head[2] >> 4 == 0 or head[3] & 1:
+        return False
+    # The number of the frame takes as many bytes as its first one has ones at its beginning.
+    ones = 8 - (head[4] ^ 0xFF).bit_length()
+    if ones in (1, 8):
+        return False
+    more = {6: 1, 7: 2}.get(head[2] >> 4, 0) + {12: 1, 13: 2, 14: 2}.get(head[2] & 15, 0)
+    end = 4 + max(1, ones) + more
+    checksum = 0
+    for byte in head[:end]:
+        checksum ^= byte
+        for _ in range(8):
+            checksum = checksum << 1 ^ (0x107 if checksum & 0x80 else 0)
+    return checksum == head[end]
+
+
 #: Bytes of a file that are looked through before their memory is given back: a multiple of a page.
 _STRETCH = 1 << 22
 
@@ -341,7 +377,10 @@ def _ogg_pages(data: mmap.mmap) -> Iterator[int]:
         if data[at : at + 4] == b"OggS":
             yield at
             segments = data[at + 26]
-            at += 27 + segments + sum(data[at + 27 : at + 27 + segments])
+            end = at + 27 + segments + sum(data[at + 27 : at + 27 + segments])
+            # A page that was cut off reaches into what follows it.
+            whole = end >= len(data) or data[end : end + 4] == b"OggS"
+            at = end if whole else data.find(b"OggS", at + 4)
         else:
             at = data.find(b"OggS", at)
 
@@ -422,7 +461,7 @@ def _parsed(key: int) -> _Frame | None:
     return _Frame(size, samples, hertz, (round(10 * version), layer, hertz, mono))
 
 
-def _tag(data: mmap.mmap, at: int) -> int:
+def tag_size(data: bytes | mmap.mmap, at: int) -> int:
     """Bytes of the tag (ID3, APE) that stands at ``at``; 0 for none."""
     head = data[at : at + 32]
     if head[:3] == b"ID3" and len(head) >= 10:
@@ -441,12 +480,12 @@ def _tag(data: mmap.mmap, at: int) -> int:
 def _after_tags(data: mmap.mmap) -> bytes:
     """The first bytes behind the tags at the beginning."""
     at = 0
-    while at < len(data) and (size := _tag(data, at)):
+    while at < len(data) and (size := tag_size(data, at)):
         at += size
     return data[at : at + HEAD]
 
 
-def _index(data: mmap.mmap, at: int, frame: _Frame) -> tuple[int, int] | None:
+def _index(data: bytes | mmap.mmap, at: int, frame: _Frame) -> tuple[int, int] | None:
     """Frames, and samples of padding, of an index (Xing, Info, VBRI) in the frame at ``at``."""
     version, _, _, mono = frame.layout
     side = (17 if mono else 32) if version == 10 else (9 if mono else 17)
@@ -465,6 +504,16 @@ def _index(data: mmap.mmap, at: int, frame: _Frame) -> tuple[int, int] | None:
     return None
 
 
+def unfinished_index(data: bytes | mmap.mmap, at: int) -> int:
+    """Bytes of the frame at ``at`` if it is an index whose number was never filled in; else 0.
+
+    A recorder that is killed leaves one, and libsndfile stops somewhere by it.
+    """
+    frame = _mpeg_frame(data, at)
+    index = _index(data, at, frame) if frame is not None else None
+    return frame.size if frame is not None and index is not None and index[0] == 0 else 0
+
+
 #: Bytes without a frame in them after which what follows is taken for another recording.
 _FOREIGN = 1_024
 
@@ -479,12 +528,13 @@ def _mp3(data: mmap.mmap) -> Contents:
     parts: list[int] = []
     seconds = 0.0
     guessed = broken = True
+    mended: tuple[tuple[int, int], ...] = ()
     layout: tuple[int, int, int, bool] | None = None
     while at + 4 <= len(data):
         kept = _given_back(data, at, kept)
         frame = _mpeg_frame(data, at)
         if frame is None:
-            if (size := _tag(data, at)) and at + size < len(data):
+            if (size := tag_size(data, at)) and at + size < len(data):
                 at += size
                 broken = True
             elif (found := _resynced(data, at + 1)) is not None:
@@ -499,7 +549,10 @@ def _mp3(data: mmap.mmap) -> Contents:
         if index is not None and len(parts) == 1:
             told, padding = index
             guessed = told == 0
-            seconds -= padding / frame.rate
+            if guessed:
+                mended = ((at + frame.size, len(data)),)
+            else:
+                seconds -= padding / frame.rate
         else:
             seconds += frame.samples / frame.rate
             frames += 1
@@ -511,7 +564,7 @@ def _mp3(data: mmap.mmap) -> Contents:
     if len(parts) == 1 and not guessed and frames > told + 1:
         parts.append(len(data))
     length_s = max(0.0, seconds) if frames else None
-    return Contents("MP3", len(data), (0, *parts[1:]), length_s, guessed=guessed)
+    return Contents("MP3", len(data), (0, *parts[1:]), length_s, guessed, mended)
 
 
 def _run(data: mmap.mmap, at: int, like: _Frame) -> tuple[int, int]:

@@ -57,7 +57,7 @@ _PIPE = 1 << 20
 _FLOATS = 6
 _UNKNOWN = 0xFFFF_FFFF
 #: Less than this may be missing: packets at the edges are cut in more than one way. The header of
-#: ASF (WMA) may count in the seconds that a player is to wait.
+#: ASF (WMA) may count in the seconds that a player is to wait, that of CAF counts whole packets.
 _SLACK_S, _PREROLL_S = 0.1, 1.0
 #: Samples that are written at once: a codec's frame has a quarter of that.
 _TOGETHER = 4_096
@@ -200,7 +200,10 @@ def _start(path: str, stream: BinaryIO | None, said: Any) -> subprocess.Popen[by
         raise AudioError(f"its decoder cannot be started: {error}") from error
 
 
-_DURATION = re.compile(r"Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
+_DURATION = re.compile(r"Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)(?:, start: (-?[\d.]+))?")
+
+
+_STREAM = re.compile(r"^ *Stream #0:\d+.*: (?:Audio|Video): .*$", re.MULTILINE)
 
 
 def _told(text: str) -> dict[str, Any]:
@@ -215,15 +218,20 @@ def _told(text: str) -> dict[str, Any]:
     told = {"undecoded_s": _PACKET_S * text.count("Error while decoding")}
     found = re.search(r"^Input #0, ([\w,]+), from", text, re.MULTILINE)
     length = _DURATION.search(text)
-    if found and length and found[1].split(",")[0] in _COUNTED:
-        hours, minutes, seconds = length.groups()
+    # A picture of the cover takes no time; another stream may last longer than the sound.
+    streams = _STREAM.findall(text.partition("Output #0")[0])
+    alone = sum("(attached pic)" not in stream for stream in streams) == 1
+    if found and length and alone and found[1].split(",")[0] in _COUNTED:
+        hours, minutes, seconds, begin_s = length.groups()
         told["promised_s"] = 3600 * int(hours) + 60 * int(minutes) + float(seconds)
+        if found[1].startswith("matroska"):  # it tells of the end, wherever the sound begins
+            told["promised_s"] -= max(0.0, float(begin_s or 0))
         told["slack_s"] = _slack_s(found[1])
     return told
 
 
 def _slack_s(form: str) -> float:
-    return _PREROLL_S if form.startswith("asf") else _SLACK_S
+    return _PREROLL_S if form.startswith(("asf", "caf")) else _SLACK_S
 
 
 def main(path: str) -> None:
@@ -269,7 +277,9 @@ def _decode(source: BinaryIO, out: BinaryIO, verdict: dict[str, Any]) -> None:
     stream = container.streams.audio[0]
     if container.format.name.split(",")[0] in _COUNTED:
         length_s = float((stream.duration or 0) * (stream.time_base or 0))
-        length_s = length_s or (container.duration or 0) / av.time_base
+        if not length_s and len(container.streams) == 1:  # another one may be longer
+            ends, begins = container.duration or 0, max(0, container.start_time or 0)
+            length_s = (ends - begins) / av.time_base
         if length_s > 0:
             verdict["promised_s"] = length_s
             verdict["slack_s"] = _slack_s(container.format.name)

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import shlex
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.audio.containers import HEAD, Contents, kind_of, look_into
+from streamer.audio.containers import (
+    HEAD,
+    Contents,
+    goes_on,
+    kind_of,
+    look_into,
+    tag_size,
+    unfinished_index,
+)
 from streamer.audio.decoder import Decoder, MissingDecoderError
 from streamer.audio.source import (
     Downmix,
@@ -35,6 +45,8 @@ BLOCK = 65_536
 LONG_BLOCK = 1 << 18
 #: libsndfile's word for "length unknown" is the largest 64-bit number.
 _UNKNOWN = 1 << 62
+#: Bytes behind what was decoded of a FLAC file in which more of it is looked for: a few frames.
+_BEHIND = 1 << 18
 #: Samples by which libsndfile's length may be wrong where it was counted in frames of a codec.
 _EDGE = 2_048
 
@@ -65,7 +77,7 @@ class FileSource:
             self._position = 0
             self._chunk = np.empty((_CHUNK, self._file.channels), np.float32)
             self._downmix = Downmix(rate, self._file.channels)
-            self._plausible = Plausible()
+            self._plausible = Plausible(rate)
             self._block = block
             self._closed = False
             self._advance(start_s)
@@ -215,6 +227,7 @@ class _Sndfile:
     def __init__(self, file: Any, contents: Contents, rest: BinaryIO | None = None) -> None:
         self._file = file
         self._rest = rest
+        self._descriptor: int | None = getattr(file, "descriptor", None)
         self._parts = len(contents.parts)
         self.samplerate = int(file.samplerate)
         self.channels = int(file.channels)
@@ -252,15 +265,21 @@ class _Sndfile:
                 f"holds {self._parts} recordings, of which the first alone is heard without a "
                 f"decoder: pip install 'emotion-streamer[av]', or install ffmpeg"
             )
-        if self._rest is not None and len(_filled(self._rest, _FOLLOWING)) == _FOLLOWING:
+        if self._rest is not None and _more_than_a_tag(self._rest):
             return (
-                f"goes on after {heard_s:.1f} s with another recording, which is not heard from a "
-                f"pipe: save it to a file"
+                f"goes on after {heard_s:.1f} s with another recording, or with more than its "
+                f"header tells of, which is not heard from a pipe: save it to a file"
             )
-        if self.frames is None:
-            return None  # its end cannot be told from a break
-        if round(heard_s * self.samplerate) < self.frames - _EDGE:
+        # Where nobody knows its length, its end cannot be told from a break by that.
+        if self.frames is not None and round(heard_s * self.samplerate) < self.frames - _EDGE:
             return _breaks_off(heard_s, self.frames / self.samplerate)
+        if self._format == "FLAC" and self._descriptor is not None:
+            left = os.lseek(self._descriptor, 0, os.SEEK_CUR)
+            if goes_on(os.pread(self._descriptor, _BEHIND, left)):
+                return (
+                    f"breaks off after {heard_s:.1f} s: what follows is damaged, or its header "
+                    f"tells of less: get a complete copy, or try to rescue it with ffmpeg"
+                )
         return None
 
     def close(self) -> None:
@@ -269,12 +288,16 @@ class _Sndfile:
 
 
 class _Joined:
-    """Recordings that stand one after the other in a file, as one: the first one's rate holds."""
+    """Recordings that stand one after the other in a file, as one: the first one's rate holds.
 
-    def __init__(self, parts: list[_Sndfile]) -> None:
+    ``parts`` open one each, when its turn comes. Raises what the first one does.
+    """
+
+    def __init__(self, parts: Sequence[Callable[[], _Reader]]) -> None:
         self._parts = parts
-        self.samplerate = parts[0].samplerate
-        self.channels = parts[0].channels
+        self._part: _Reader | None = parts[0]()
+        self.samplerate = self._part.samplerate
+        self.channels = self._part.channels
         self.frames: int | None = None
         self.seekable = False
         self._at = 0
@@ -285,7 +308,9 @@ class _Joined:
     def read(self, out: NDArray[np.float32]) -> tuple[int, bool]:
         """Fill ``out``, from the next part where one ends."""
         while self._at < len(self._parts) and not len(self._ready):
-            part = self._parts[self._at]
+            part = self._part or self._next()
+            if part is None:
+                continue
             block = np.empty((len(out), part.channels), np.float32)
             got, broken = part.read(block)
             if broken and self._broken is None:
@@ -293,12 +318,24 @@ class _Joined:
             self._ready = self._fitted(block[:got], part, last=got == 0 or broken)
             if got == 0 or broken:
                 self._at += 1
+                self._part = None
+                part.close()
         count = min(len(out), len(self._ready))
         out[:count] = self._ready[:count]
         self._ready = self._ready[count:]
         return count, False
 
-    def _fitted(self, block: NDArray[np.float32], part: _Sndfile, *, last: bool) -> Any:
+    def _next(self) -> _Reader | None:
+        """Open the part whose turn it is; one that cannot be opened is passed over."""
+        try:
+            self._part = self._parts[self._at]()
+        except AudioError:
+            if self._broken is None:
+                self._broken = self._at
+            self._at += 1
+        return self._part
+
+    def _fitted(self, block: NDArray[np.float32], part: _Reader, *, last: bool) -> Any:
         """A block of a part at the rate and with the channels of the first one."""
         if part.channels != self.channels:
             block = np.repeat(block.mean(axis=1, keepdims=True), self.channels, axis=1)
@@ -326,9 +363,9 @@ class _Joined:
         return None
 
     def close(self) -> None:
-        """Close all parts."""
-        for part in self._parts:
-            part.close()
+        """Close the part that is open."""
+        if self._part is not None:
+            self._part.close()
 
 
 class _Decoded:
@@ -437,6 +474,22 @@ class _Piped(_Stretches):
         self._pipe.close()
 
 
+def _passed_over(pipe: BinaryIO, size: int) -> None:
+    """Read ``size`` bytes of a pipe for nothing."""
+    while size > 0 and (data := pipe.read(min(size, 1 << 16))):
+        size -= len(data)
+
+
+def _more_than_a_tag(pipe: BinaryIO) -> bool:
+    """Whether more than a tag, or zeros, is still to come from a pipe."""
+    while len(data := _filled(pipe, _FOLLOWING)) == _FOLLOWING:
+        if any(data):
+            return True
+    return False
+
+
+#: Bytes of an MPEG frame, at most.
+_LONGEST_FRAME = 4_096
 #: Bytes behind a recording that are more than a tag.
 _FOLLOWING = 8_192
 #: Bytes at the beginning of a pipe that can be read again: headers are shorter.
@@ -452,12 +505,12 @@ def _filled(pipe: BinaryIO, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _pumped(source: BinaryIO, head: bytes = b"") -> BinaryIO:
+def _pumped(source: BinaryIO | _Stretches, head: bytes = b"") -> BinaryIO:
     """A pipe of ours with ``head`` and all that follows it in ``source``; a thread fills it."""
     inner, outer = os.pipe()
 
     def fill() -> None:
-        with source, os.fdopen(outer, "wb", buffering=0) as pipe:
+        with contextlib.closing(source), os.fdopen(outer, "wb", buffering=0) as pipe:
             try:
                 pipe.write(head)
                 while data := source.read(1 << 16):
@@ -489,6 +542,10 @@ def _open(path: Path) -> tuple[_Reader, Contents]:
 def _open_file(path: Path, contents: Contents) -> _Reader:
     """A regular file: through libsndfile where it hears all of it, otherwise through a decoder."""
     joined = len(contents.parts) > 1
+    if joined and contents.kind in ("OGG", "Ogg FLAC", "Speex", "FLAC"):
+        ends = (*contents.parts[1:], contents.size)
+        stretches = zip(contents.parts, ends, strict=True)
+        return _Joined([partial(_open_part, path, stretch) for stretch in stretches])
     if contents.kind in ("Ogg FLAC", "Speex") or (joined and contents.kind == "MP3"):
         try:
             slack_s = _JOINT_S * len(contents.parts)
@@ -498,19 +555,12 @@ def _open_file(path: Path, contents: Contents) -> _Reader:
                 raise MissingDecoderError(f"{path} ({contents.kind})") from None
         except AudioError as error:
             raise _broken_header(path, contents.kind, str(error)) from error
-    if joined and contents.kind in ("OGG", "FLAC"):
-        ends = (*contents.parts[1:], contents.size)
-        stretches = zip(contents.parts, ends, strict=True)
-        found = [_sndfile(_Stretches(path, (stretch,))) for stretch in stretches]
-        one = Contents(contents.kind, contents.size)
-        if opened := [_Sndfile(file, one) for file in found if file is not None]:
-            return _Joined(opened)
     source: Any = path
     if contents.mended:
         source = _Stretches(path, contents.mended)
-    elif contents.guessed:
+    if contents.guessed:
         # From a pipe libsndfile reads to the end, instead of to where it guesses that to be.
-        source = _pumped(path.open("rb"))
+        source = _pumped(source if contents.mended else path.open("rb"))
     file = _sndfile(source)
     if file is not None and file.frames == 0 and "(should be" in file.extra_info:
         file.close()  # a header cut off in its last field opens as a file of no samples
@@ -524,6 +574,26 @@ def _open_file(path: Path, contents: Contents) -> _Reader:
             f"ffmpeg -i {shlex.quote(str(path))} converted.flac"
         )
     return _Decoded(_decoder(path, contents.kind))
+
+
+def _open_part(path: Path, stretch: tuple[int, int]) -> _Reader:
+    """One of the recordings in a file."""
+    part = _Stretches(path, (stretch,))
+    kind = kind_of(part.read(HEAD))
+    part.seek(0)
+    if kind not in ("Ogg FLAC", "Speex"):
+        if (file := _sndfile(part)) is not None:
+            return _Sndfile(file, Contents(kind, stretch[1] - stretch[0]))
+        part = _Stretches(path, (stretch,))
+    pipe = _pumped(part)
+    try:
+        return _Decoded(Decoder(str(path), stream=pipe))
+    except MissingDecoderError:
+        raise MissingDecoderError(f"{path} ({kind or 'of an unknown kind'})") from None
+    except AudioError as error:
+        raise _broken_header(path, kind or "sound", str(error)) from error
+    finally:
+        pipe.close()  # the process has it
 
 
 #: What a decoder may lose where one MP3 follows another: its first frame, and the index.
@@ -556,15 +626,23 @@ def _open_pipe(path: Path) -> tuple[_Reader, Contents]:
     """A named pipe: its first bytes say who reads it."""
     pipe = path.open("rb", buffering=0)
     head = _filled(pipe, HEAD)
-    kind = kind_of(head)
-    contents = Contents(kind, len(head), guessed=True)  # of its length nothing is known
     if not head:
         raise AudioError(f"{path} is empty (0 bytes): there is no sound in it")
+    while head[:3] == b"ID3":  # libsndfile does not look behind a long one
+        beyond = head[tag_size(head, 0) :]
+        _passed_over(pipe, tag_size(head, 0) - len(head))
+        head = beyond + _filled(pipe, HEAD - len(beyond))
+    kind = kind_of(head)
+    if kind == "MP3":
+        head += _filled(pipe, _LONGEST_FRAME)
+        head = head[unfinished_index(head, 0) :]
+    contents = Contents(kind, len(head), guessed=True)  # of its length nothing is known
     rest: BinaryIO | None = None
     if kind in _LOOKED_BACK:
         # The size of 0 that a recorder leaves which cannot seek back.
         head = head.replace(b"data\0\0\0\0", b"data\xff\xff\xff\xff")
         file = _sndfile(_Piped(pipe, head))
+        rest = pipe if kind == "FLAC" else None  # others have more than sound behind it
     else:
         inner = _pumped(pipe, head)
         if kind not in _STREAMED:
@@ -582,7 +660,10 @@ def _open_pipe(path: Path) -> tuple[_Reader, Contents]:
         file = _sndfile(inner)
         rest = inner
     if file is None:
-        raise _broken_header(path, kind or "sound")
+        raise AudioError(
+            f"{path} begins like a {kind} file, but cannot be read as it comes out of a pipe: "
+            f"save it to a file, or get a complete copy"
+        )
     return _Sndfile(file, contents, rest), contents
 
 
@@ -596,12 +677,19 @@ def _sndfile(source: Any) -> Any:
             "apt install libsndfile1, or brew install libsndfile"
         ) from error
 
+    #: Of a file that was opened here: says up to where the decoder has read.
+    opened: int | None = None
+
     class StraightThrough(soundfile.SoundFile):  # type: ignore[misc]
         """Not rewound to where it is after each read, as soundfile does with what can be rewound.
 
         The rewinding makes libsndfile lose MP3's bit reservoir (wrong samples after each read that
         does not end with an MP3 frame) and fail at the end of a FLAC file of unknown length.
         """
+
+        @property
+        def descriptor(self) -> int | None:
+            return opened
 
         def seekable(self) -> bool:
             return False
@@ -614,7 +702,8 @@ def _sndfile(source: Any) -> Any:
     wanted = source
     if isinstance(source, Path):
         # soundfile would encode a name itself, and fail where it is no text.
-        wanted = os.fsencode(source) if os.name == "posix" else source
+        if os.name == "posix":
+            wanted = opened = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
     elif not isinstance(source, _Stretches):
         wanted = os.dup(source.fileno())
     try:

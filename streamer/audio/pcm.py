@@ -87,7 +87,7 @@ class PcmSource:
         self._block = block
         self._closed = False
         self._downmix = Downmix(rate, channels)
-        self._plausible = Plausible()  # since the last look
+        self._plausible = Plausible(rate)  # since the last look
         self._looked = False
         #: What came was mostly no sound, or nothing.
         self.incomplete = False
@@ -157,7 +157,7 @@ class PcmSource:
 
     def _judged(self) -> Iterator[Remark]:
         """The word on a stream that is mostly no sound, or nothing, once."""
-        seen, self._plausible = self._plausible, Plausible()
+        seen, self._plausible = self._plausible, Plausible(self.info.sample_rate)
         self._looked = True
         if self.incomplete:
             return

@@ -12,10 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from streamer.audio.source import CAUSE, Lost, Remark, Samples, Source, SourceInfo, split_valid
+from streamer.audio.source import (
+    CAUSE,
+    SLIVER_S,
+    Lost,
+    Remark,
+    Samples,
+    Source,
+    SourceInfo,
+    split_valid,
+)
 
-#: Sound shorter than this between two losses of one cause is lost with them: no frame fits in.
-_SLIVER_S = 0.025
 #: A loss that goes on is told this often.
 _TELL_S = 1.0
 #: soxr's "high quality": flat to 0.91 of the lower Nyquist frequency, 20 bits. "Low" would hold
@@ -56,7 +63,7 @@ class Resampled:
         self._heard = 0  # samples of the source so far, lost ones included
         self._told = 0  # samples of the model's rate so far, skipped ones included
         self._fed = False  # the resampler holds samples
-        self._sliver = round(_SLIVER_S * self._from)
+        self._sliver = round(SLIVER_S * self._from)
         self._tell = round(_TELL_S * self._from)
         self._loss: Lost | None = None  # one that may go on
         self._after: list[Samples] = []  # what came after it, too short so far to be sure

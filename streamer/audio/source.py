@@ -115,6 +115,8 @@ _CANCELLED = 0.02
 _SOUNDS, _BACK = 0.1, 8
 #: Mean power of a channel that has sound at all: -70 dB.
 _FAINTEST = 1e-7
+#: Share of a constant offset's power that may be left of it by rounding.
+_ROUNDED = 1e-5
 _OPPOSED = "mixed, its channels cancel each other out (a balanced line in a stereo input?)"
 _SILENT = "one of its channels has the sound"
 
@@ -133,7 +135,11 @@ class Downmix:
         self._share = np.float32(1.0 / len(self._columns))
         self._window = max(1, round(rate * _LOOK_S))
         self._left = self._window
+        pair = self._columns == [0, 1] and channels == 2
+        # Both channels as one row of complex numbers, which BLAS runs through without gaps.
+        self._ones = np.ones(self._window, np.complex64 if pair else np.float32)
         self._powers = [0.0] * len(self._columns)
+        self._sums = [0.0] * len(self._columns)
         self._power = 0.0
         #: The channel that is heard alone, by its number from 1 on.
         self.alone: int | None = None
@@ -169,41 +175,50 @@ class Downmix:
         for column in others:
             np.add(out, block[:, column], out=out)
         np.multiply(out, self._share, out=out)
-        if self._columns == [0, 1] and block.shape[1] == 2 and block.flags.c_contiguous:
-            # Both channels as one row of complex numbers, which BLAS runs through without gaps.
+        ones = self._ones[: len(block)]
+        if self._ones.dtype == np.complex64 and block.flags.c_contiguous:
             pairs = block.reshape(-1).view(np.complex64)
             both, apart = complex(np.vdot(pairs, pairs)).real, complex(np.dot(pairs, pairs))
             powers = [(both + apart.real) / 2, (both - apart.real) / 2]
             self._power += (both + apart.imag) / 4
+            total = complex(np.dot(pairs, ones))
+            sums = [total.real, total.imag]
         else:
             self._power += float(np.dot(out, out))
             powers = [float(np.dot(block[:, k], block[:, k])) for k in self._columns]
-        for index, power in enumerate(powers):
+            sums = [float(np.dot(block[:, k], ones).real) for k in self._columns]
+        for index, (power, total_of_one) in enumerate(zip(powers, sums, strict=True)):
             self._powers[index] += power
+            self._sums[index] += total_of_one
         if self.alone is not None:
             np.copyto(out, block[:, self.alone - 1])
 
     def _look(self) -> None:
         """Decide what is heard from here on; where a power is NaN, nothing changes."""
-        most = max(self._powers)
-        loudest = self._columns[self._powers.index(most)] + 1
-        if most > _FAINTEST * self._window:
+        # A constant offset is no sound: channels that cancel each other out would seem to have it.
+        offsets = [total * total / self._window for total in self._sums]
+        powers = [power - offset for power, offset in zip(self._powers, offsets, strict=True)]
+        mixed = self._power - (sum(self._sums) * float(self._share)) ** 2 / self._window
+        most = max(powers)
+        loudest = self._columns[powers.index(most)] + 1
+        if most > _FAINTEST * self._window + _ROUNDED * max(offsets):
             if self.alone is None:
-                if self._power < _CANCELLED * most:
-                    others = sum(power > 0.1 * most for power in self._powers) > 1
+                if mixed < _CANCELLED * most:
+                    others = sum(power > 0.1 * most for power in powers) > 1
                     self._hear(loudest, _OPPOSED if others else _SILENT)
-            elif self._power >= _SOUNDS * most:
+            elif mixed >= _SOUNDS * most:
                 self._sounds += 1
                 if self._sounds == _BACK:
                     self._news = "all channels are heard again, mixed"
                     self.alone = None
             else:
                 self._sounds = 0
-                if self._powers[self._columns.index(self.alone - 1)] < _CANCELLED * most:
+                if powers[self._columns.index(self.alone - 1)] < _CANCELLED * most:
                     self._hear(loudest, _SILENT)
         self._left = self._window
         self._power = 0.0
         self._powers = [0.0] * len(self._columns)
+        self._sums = [0.0] * len(self._columns)
 
     def _hear(self, channel: int, why: str) -> None:
         self.alone = channel
@@ -214,6 +229,9 @@ class Downmix:
 #: Full scale is 1; float recordings overshoot it a little, never by 18 dB.
 LIMIT = np.float32(8.0)
 CAUSE = "invalid samples"
+#: Sound shorter than this, in seconds, between two losses of one cause is lost with them: no frame
+#: fits in.
+SLIVER_S = 0.025
 
 
 def split_valid(block: Samples, least: int = 1) -> Iterator[Samples | Lost]:
@@ -255,20 +273,35 @@ _NOISE = 0.5
 
 
 class Plausible:
-    """Whether a stream is sound at all, by the samples so far that cannot be."""
+    """Whether a stream is sound at all, by the samples so far that cannot be.
 
-    def __init__(self) -> None:
+    What lies between two of them and is too short to be heard counts with them. ``rate`` in Hz.
+    """
+
+    def __init__(self, rate: int) -> None:
         #: Samples so far.
         self.samples = 0
-        self._loud = self._undefined = self._soft = 0
+        self._sliver = round(SLIVER_S * rate)
+        self._loud = self._undefined = self._wrong = 0
 
     def look(self, mono: Samples) -> None:
         """Count in a block of shape (samples,)."""
         size = np.abs(mono)
         self.samples += len(mono)
-        self._loud += int(np.count_nonzero(size > LIMIT))
-        self._undefined += int(np.count_nonzero(np.isnan(size)))
-        self._soft += int(np.count_nonzero((size > 0) & (size < _SOFTEST)))
+        wrong = (size > 0) & (size < _SOFTEST)
+        invalid = np.flatnonzero(~(size <= LIMIT))
+        if invalid.size:
+            self._loud += int(np.count_nonzero(size > LIMIT))
+            self._undefined += int(np.count_nonzero(np.isnan(size)))
+            # From each of them to the next, where that is near: 1 at the beginning, -1 at the end.
+            steps = np.zeros(len(mono) + 1, np.int32)
+            ends = invalid + 1
+            near = np.flatnonzero(np.diff(invalid) <= self._sliver)
+            ends[near] = invalid[near + 1]
+            steps[invalid] += 1
+            steps[ends] -= 1
+            wrong |= np.cumsum(steps[:-1]) > 0
+        self._wrong += int(np.count_nonzero(wrong))
 
     def glance(self, mono: Samples) -> None:
         """The same for a fraction of the time: no closer look at what has the power of sound.
@@ -285,8 +318,7 @@ class Plausible:
     @property
     def fault(self) -> str | None:
         """What is wrong with most of the samples: "far beyond full scale", "not a number"."""
-        wrong = self._loud + self._undefined
-        if not wrong or wrong + self._soft <= _NOISE * self.samples:
+        if not self._loud + self._undefined or self._wrong <= _NOISE * self.samples:
             return None
         return "far beyond full scale" if self._loud >= self._undefined else "not a number"
 
@@ -294,7 +326,10 @@ class Plausible:
     def complaint(self) -> str | None:
         """What is to be said of a file or an array with such a fault, after its name."""
         fault = self.fault
-        return fault and f"is no sound: most of its samples are {fault}: {_REMEDY[fault]}"
+        return fault and (
+            f"is no sound: most of it is lost, since so many of its samples are {fault}: "
+            f"{_REMEDY[fault]}"
+        )
 
 
 #: What is to be done about the faults that :class:`Plausible` finds in a file or an array.

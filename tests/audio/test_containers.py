@@ -45,6 +45,8 @@ def contents(tmp_path: Path, data: bytes) -> Contents:
     ("head", "kind"),
     [
         (b"RIFF\x24\0\0\0WAVEfmt ", "WAV"),
+        (b"RIFF\x24\0\0\0AVI LIST", None),
+        (b"\x7f\xfe\x80\x01\xfc", "DTS"),
         (b"\0\0\0\x20ftypM4A ", "MP4"),
         (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "WMA"),
         (b"Creative Voice File\x1a\x1a\0", "VOC"),
@@ -108,6 +110,13 @@ def test_chained_ogg(tmp_path: Path) -> None:
         len(one) + 500,
         len(one) + 500 + len(two),
     )
+
+
+def test_a_chain_whose_first_link_was_cut_off(tmp_path: Path) -> None:
+    """What follows a page that breaks off is a part, though the page reaches into it."""
+    one = encoded(3.0, format="OGG", subtype="VORBIS")
+    cut = len(one) // 2
+    assert contents(tmp_path, one[:cut] + one).parts == (0, cut)
 
 
 def test_joined_flac(tmp_path: Path) -> None:

@@ -55,6 +55,23 @@ def test_opposed_channels(gain: float) -> None:
     assert downmix.news() is None
 
 
+@pytest.mark.parametrize("offset", [0.3, -0.05])
+@pytest.mark.parametrize("channels", [2, 3])
+def test_an_offset_is_no_sound(offset: float, channels: int) -> None:
+    """A constant offset beside opposed channels does not hide that the mix has lost the sound."""
+    left = noise(1.0, 1)
+    rest = np.zeros((len(left), channels - 2), np.float32)
+    block = np.concatenate([left, -left, rest], axis=1) + np.float32(offset)
+    downmix = Downmix(RATE, channels)
+    heard = mono(downmix, block)
+    assert downmix.alone in (1, 2)
+    np.testing.assert_array_equal(heard[LOOK:], block[LOOK:, downmix.alone - 1])
+    assert "cancel each other out" in (downmix.news() or "")
+    nothing = Downmix(RATE, channels)
+    mono(nothing, np.full_like(block, offset))
+    assert nothing.alone is None
+
+
 def test_one_channel_of_many() -> None:
     """Of eighteen the one that has sound is heard, and another one when the sound moves there."""
     block = np.zeros((4 * RATE, 18), np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shlex
 import struct
@@ -417,6 +418,94 @@ def test_a_flac_of_unknown_length(tmp_path: Path) -> None:
     np.testing.assert_array_equal(hear(FileSource(path, start_s=0.5))[0], whole[RATE // 2 :])
     with pytest.raises(AudioError, match=r"1\.0 s long"):
         FileSource(path, start_s=5.0)
+
+
+def damaged_flac(known: bool) -> bytes:
+    """A FLAC file with a hole in the middle, its length in the header or not."""
+    file = io.BytesIO()
+    soundfile.write(file, music(6.0, 1), RATE, format="FLAC")
+    data = bytearray(file.getvalue())
+    if not known:
+        data[21] &= 0xF0
+        data[22:26] = bytes(4)
+    middle = len(data) // 2
+    data[middle : middle + 3_000] = bytes(3_000)
+    return bytes(data)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="libsndfile gets a name there")
+@pytest.mark.parametrize("kind", ["known", "unknown", "too few"])
+def test_a_flac_that_goes_on(tmp_path: Path, kind: str) -> None:
+    """A FLAC of which libsndfile hears a part alone says so, whatever its header tells of."""
+    path = tmp_path / "a.flac"
+    if kind == "too few":
+        soundfile.write(path, music(6.0, 1), RATE)
+        data = bytearray(path.read_bytes())
+        data[22:26] = struct.pack(">I", 4_096)
+        path.write_bytes(data)
+    else:
+        path.write_bytes(damaged_flac(kind == "known"))
+    source = FileSource(path)
+    samples, remarks = hear(source)
+    assert len(samples) < 5 * RATE
+    assert source.incomplete
+    assert len(remarks) == 1
+    assert "breaks off after" in remarks[0]
+
+
+def nobody_counted(data: bytes) -> bytes:
+    """An MP3 whose recorder was killed: the number of frames in its index is still 0."""
+    (mark,) = [data.find(name) for name in (b"Xing", b"Info") if name in data[:256]]
+    return data[: mark + 8] + bytes(4) + data[mark + 12 :]
+
+
+def test_an_mp3_whose_recorder_was_killed(tmp_path: Path) -> None:
+    """An index of 0 frames ends nothing: all that was recorded is heard."""
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, music(6.0, 1), RATE)
+    path.write_bytes(nobody_counted(path.read_bytes()))
+    samples, remarks = hear(FileSource(path))
+    assert len(samples) / RATE == pytest.approx(6.0, abs=0.15)
+    assert np.abs(samples[-RATE:]).max() > 0.1
+    assert remarks == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="named pipes of Unix")
+@pytest.mark.parametrize("what", ["a long tag", "an index of 0 frames", "zeros behind"])
+def test_an_mp3_through_a_pipe(tmp_path: Path, what: str) -> None:
+    """Pictures before it, zeros behind it and a killed recorder's index are no part of it."""
+    path, pipe = tmp_path / "a.mp3", tmp_path / "pipe"
+    soundfile.write(path, music(2.0, 1), RATE)
+    data = path.read_bytes()
+    if what == "a long tag":
+        picture = np.random.default_rng(1).bytes(40 << 14)
+        data = b"ID3\4\0\0" + bytes([0, 40, 0, 0]) + picture + data
+    elif what == "zeros behind":
+        data += bytes(50_000)
+    else:
+        data = nobody_counted(data)
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(data))
+    writer.start()
+    samples, remarks = hear(FileSource(pipe))
+    writer.join()
+    assert len(samples) / RATE == pytest.approx(2.0, abs=0.15)
+    assert remarks == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="named pipes of Unix")
+def test_joined_flac_through_a_pipe(tmp_path: Path) -> None:
+    """The first recording is heard, and it is told that another one follows."""
+    path, pipe = tmp_path / "a.flac", tmp_path / "pipe"
+    soundfile.write(path, music(2.0, 1), RATE)
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(2 * path.read_bytes()))
+    writer.start()
+    source = FileSource(pipe)
+    samples, remarks = hear(source)
+    writer.join()
+    assert (len(samples), source.incomplete) == (2 * RATE, True)
+    assert "another recording" in remarks[0]
 
 
 def test_an_mp3_without_an_index(tmp_path: Path) -> None:

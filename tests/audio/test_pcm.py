@@ -241,13 +241,21 @@ def test_nothing_is_no_sound(data: bytes, says: str) -> None:
     assert source.incomplete
 
 
+@pytest.mark.parametrize(("every", "told"), [(3, True), (150, True), (250, False)])
+def test_what_is_too_short_to_be_heard_is_no_sound(every: int, told: bool) -> None:
+    """Where so many samples are none that what lies between them is lost, too, it is told."""
+    values = np.full(40_000, 0.1, "<f4")
+    values[::every] = np.nan
+    source = PcmSource(io.BytesIO(values.tobytes()), rate=8_000, channels=1, fmt="f32le")
+    assert bool(hear(source)[1]) is source.incomplete is told
+
+
 @pytest.mark.parametrize("broken", [0.0, 0.1, 0.4])
 def test_sound_with_holes_is_sound(broken: float) -> None:
     """Floats of which less than a half are NaN, zeros, and faint music are no other format."""
-    chance = np.random.default_rng(1)
-    values = chance.normal(0, 1e-4, 40_000)
+    values = np.random.default_rng(1).normal(0, 1e-4, 40_000)
     values[:8_000] = 0.0
-    values[chance.random(40_000) < broken] = np.nan
+    values[np.arange(40_000) % 1_000 < broken * 1_000] = np.nan
     source = PcmSource(
         io.BytesIO(values.astype("<f4").tobytes()), rate=8_000, channels=1, fmt="f32le"
     )

@@ -91,6 +91,7 @@ MADE = {
     "song.mka": [("stereo", "-c:a ac3 -f matroska")],
     "old.mp2": [("stereo", "-c:a mp2 -f mp2")],
     "song.tta": [("stereo", "-f tta")],
+    "song.dts": [("stereo", "-strict -2 -c:a dca -f dts")],
 }
 
 
@@ -110,6 +111,49 @@ def test_as_long_as_ffmpeg_finds_it(
     later_s, _, source = heard(path, start_s=2.5)
     assert source.info.start_s == pytest.approx(2.5, abs=1e-3)
     assert later_s == pytest.approx(length_s - 2.5, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "links",
+    [
+        ("-c:a libvorbis", "-c:a flac"),
+        ("-c:a flac", "-c:a libopus"),
+        ("-c:a flac -ar 22050 -ac 1", "-c:a flac"),
+        ("-c:a libvorbis", "-c:a libspeex -ar 16000 -ac 1"),
+    ],
+)
+def test_links_of_other_codecs(
+    ffmpeg: Callable[..., bytes], songs: Path, tmp_path: Path, links: tuple[str, str]
+) -> None:
+    """A chain of Ogg streams is heard to its end where a codec or a form changes (FFmpeg stops)."""
+    path = tmp_path / "chain.ogg"
+    song = songs / "stereo.wav"
+    path.write_bytes(
+        b"".join(ffmpeg("-i", song, *words.split(), "-f", "ogg", "-") for words in links)
+    )
+    length_s, remarks, source = heard(path)
+    assert length_s == pytest.approx(8.0, abs=0.1)
+    assert (remarks, source.incomplete) == ([], False)
+
+
+def test_sound_that_begins_late(
+    ffmpeg: Callable[..., bytes],
+    songs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A Matroska file promises no sound before its first moment, nor while its picture goes on."""
+    late, film = tmp_path / "late.mka", tmp_path / "film.mkv"
+    ffmpeg("-itsoffset", 2, "-i", songs / "stereo.wav", "-c:a", "flac", late)
+    picture = ("-f", "lavfi", "-i", "color=s=32x32:r=2:d=7")
+    ffmpeg("-i", songs / "stereo.wav", *picture, "-c:v", "mpeg4", "-c:a", "flac", film)
+    for decoders in ("PyAV, where it is installed", "the program"):
+        if decoders == "the program":
+            monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+        for path in (late, film):
+            length_s, remarks, _ = heard(path)
+            assert length_s == pytest.approx(4.0, abs=0.1)
+            assert remarks == []
 
 
 @pytest.mark.parametrize("name", ["speech.spx", "flac.oga", "song.wma", "chain.ogg", "chain.opus"])
