@@ -115,29 +115,38 @@ class Delivery:
 
     def close(self) -> None:
         """Close the watcher and all sinks; one that cannot be closed is told of."""
-        for sink in (*self._watchers, *self._sinks):
+        sinks = [*self._watchers, *self._sinks]
+        self._watchers, self._sinks = [], []
+        interrupted: KeyboardInterrupt | None = None
+        for sink in sinks:
             try:
                 sink.close()
+            except KeyboardInterrupt as stopped:
+                interrupted = stopped
             except (Exception, SystemExit) as error:
                 self._on_failure(_failure(sink, error, "could not be closed"))
-        self._watchers, self._sinks = [], []
+        if interrupted is not None:
+            raise interrupted
 
     def _each(self, sinks: list[Sink], act: Callable[[Sink], None]) -> None:
-        gone: ReaderGone | None = None
+        # Both end the session, once the other sinks have got what they need for it.
+        ending: ReaderGone | KeyboardInterrupt | None = None
         for sink in tuple(sinks):
             try:
                 act(sink)
             except ReaderGone as left:
                 sinks.remove(sink)
                 sink.close()
-                gone = left
+                ending = ending or left
+            except KeyboardInterrupt as stopped:
+                ending = stopped
             # A program of somebody else may even want to exit: not with this session.
             except (Exception, SystemExit) as error:
                 sinks.remove(sink)
                 self._on_failure(_failure(sink, error, "failed"))
                 _close_quietly(sink)
-        if gone is not None:
-            raise gone
+        if ending is not None:
+            raise ending
 
 
 def _sink(each: Sink | Callable[[Estimate], object]) -> Sink:

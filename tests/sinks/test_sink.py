@@ -14,7 +14,7 @@ from scripted_session import estimate, start
 
 from streamer.audio.source import Piece, SourceInfo
 from streamer.errors import OutputError
-from streamer.events import End, Estimate, Event, Gap, Notice
+from streamer.events import End, Estimate, Event, Gap, Notice, Start
 from streamer.network.model import Model
 from streamer.session import Session
 from streamer.sinks.jsonl import JsonLines, JsonLinesFile
@@ -219,3 +219,31 @@ def test_a_file_without_a_line_is_not_left_behind(tmp_path: Path) -> None:
     assert (tmp_path / "used").read_bytes().count(b"\n") == 2
     with pytest.raises(OutputError, match="nowhere/x cannot be written: No such file"):
         JsonLinesFile(tmp_path / "nowhere" / "x")
+
+
+class Interrupted(Keeper):
+    """Ctrl-C finds it at work, whenever it is asked for anything."""
+
+    def write(self, event: Event) -> None:
+        super().write(event)
+        if not isinstance(event, Start):
+            raise KeyboardInterrupt
+
+    def close(self) -> None:
+        super().close()
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_in_a_sink_costs_the_others_neither_line_nor_end(
+    small_model: Model,
+) -> None:
+    """The others get the event under way and the ``end``, and are closed; then it is raised."""
+    before, after = Keeper(), Keeper()
+    tracker = EmotionTracker(small_model, interval=0.5)
+    session = Session(Noise(), tracker, [before, Interrupted(), after])
+    with pytest.raises(KeyboardInterrupt):
+        session.run()
+    for keeper in (before, after):
+        assert [type(event) for event in keeper.events] == [Start, Estimate, End]
+        assert keeper.events == before.events
+        assert keeper.closed == 1
