@@ -41,14 +41,15 @@ def write_table(path: Path, columns: Mapping[str, type], rows: Iterable[dict[str
     ``columns``: names in order and their types; every row has them all, ``None`` for no value.
     Raises ``OutputError`` where it cannot be written; ``path`` is then as it was.
     """
-    unfinished = path.with_name(f".{path.name}.unfinished")
+    final = Path(os.path.realpath(path))  # a link stays one
+    unfinished = final.with_name(f".{final.name}.unfinished")
     try:
         with writing(path):
             with unfinished.open("wb") as file:
                 _WRITERS[path.suffix.lower()](file, columns, rows)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(unfinished, path)  # noqa: PTH105 - the one atomic step has its plain name
+            os.replace(unfinished, final)  # noqa: PTH105 - the one atomic step has its plain name
     finally:
         with contextlib.suppress(OSError):
             unfinished.unlink(missing_ok=True)

@@ -36,8 +36,9 @@ def check_outputs(
         for other in inputs:
             if _same(path, other):
                 raise click.UsageError(f"{path} is the file to be read: name another output")
-        if not path.is_file():
-            continue
+        with writing(path):  # a name too long, a folder that may not be looked into
+            if not path.is_file():
+                continue
         for descriptor, name in ((1, "output"), (2, "error")):
             with contextlib.suppress(OSError):
                 if os.path.samestat(path.stat(), os.fstat(descriptor)):
@@ -52,7 +53,7 @@ def _same(path: Path, other: Path) -> bool:
     try:
         return path.samefile(other)
     except OSError:
-        return path.resolve() == other.resolve()
+        return os.path.realpath(path) == os.path.realpath(other)
 
 
 class Draft:
@@ -64,15 +65,17 @@ class Draft:
 
     def __init__(self, path: Path) -> None:
         self._name = path  # as the user has it
-        self._final = path.resolve()  # a link stays one
+        self._final = Path(os.path.realpath(path))  # a link stays one
         #: What is to be written to.
         self.path = path
-        if path.is_dir():
-            raise OutputError(f"{path} cannot be written: it is a folder")
-        # Not of the resolved path: that of a pipe (/dev/fd/63) names nothing.
-        if path.is_file() or not path.exists():
-            self.path = self._final.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-            with writing(path):
+        with writing(path):
+            if path.is_dir():
+                raise OutputError(f"{path} cannot be written: it is a folder")
+            if self._final.is_symlink():
+                raise OutputError(f"{path} cannot be written: it is a link that leads to itself")
+            # Not of the resolved path: that of a pipe (/dev/fd/63) names nothing.
+            if path.is_file() or not path.exists():
+                self.path = self._final.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
                 self.path.touch()
 
     def finish(self) -> None:

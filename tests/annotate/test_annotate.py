@@ -332,6 +332,17 @@ def test_a_table_is_complete_or_absent(tmp_path: Path) -> None:
         write_table(tmp_path / "nowhere" / "moods.csv", {"path": str}, [])
 
 
+def test_a_linked_table_stays_a_link(tmp_path: Path) -> None:
+    """The file that a link leads to is replaced, on whatever disk it lies, and not the link."""
+    (tmp_path / "disk").mkdir()
+    link, table = tmp_path / "moods.csv", tmp_path / "disk" / "table.csv"
+    link.symlink_to(table)
+    write_table(link, {"path": str}, [{"path": "a.wav"}])
+    assert link.is_symlink()
+    assert table.read_text() == "path\na.wav\n"
+    assert list(table.parent.iterdir()) == [table]
+
+
 def test_the_kinds_of_table_hold_the_same(tmp_path: Path) -> None:
     """Numbers, text, truth and absence come back alike from all three."""
     import pyarrow.parquet
