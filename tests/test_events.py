@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 from line_schema import SCHEMA, VALIDATOR, emotions, valid_lines
+from scripted_session import start
 
 from streamer.circumplex import MOODS, mood, quadrant, quadrant_probabilities
 from streamer.cli.main import main
@@ -132,6 +133,9 @@ def test_unknown_types_are_passed_over_and_other_schemas_refused() -> None:
         "[1]": "not a JSON object",
         '{"type":"gap","t":1}': "the 'gap' line lacks the field 'seconds'",
         '{"type":"start","schema":2}': "schema 2",
+        to_json(start()).replace(
+            '"schema":1', '"schema":true'
+        ): "must be of type integer, not true",
         "nonsense": "Expecting value",
         "[" * 200_000: "nested too deeply",
         '{"type":"gap","t":1,"t":1}': "a field stands there twice",

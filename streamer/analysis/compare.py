@@ -100,7 +100,9 @@ def _agreement(a: _Curve, b: _Curve, most_lag_s: float) -> Agreement:
     x, y = _pairs(a, b, 0.0)
     best: tuple[float, float] | None = None
     step = max(_FINEST_S, min(a.step_s, b.step_s))
-    most = int(most_lag_s / step + 1e-9)
+    # Beyond the length of both there is nothing to compare.
+    longest = max(a.t[-1], b.t[-1]) - min(a.t[0], b.t[0])
+    most = int(min(most_lag_s, longest) / step + 1e-9)
     # From no lag outwards, so that the smallest of equally good ones is told.
     for index in sorted(range(-most, most + 1), key=abs):
         u, v = _pairs(a, b, index * step)

@@ -192,9 +192,10 @@ def choose(wanted: str | int | None, inputs: list[Input]) -> Input:
             + _names(inputs)
         )
     text = str(wanted).strip()
-    if text.isdigit():
+    if text.isdecimal():
         for each in inputs:
-            if each.index == int(text):
+            # Compared as text: of absurdly many digits Python makes no number.
+            if each.index is not None and str(each.index) == (text.lstrip("0") or "0"):
                 return each
         raise DeviceError(f"no input has the index {text}; there are: {_names(inputs)}")
     lower = text.lower()

@@ -137,7 +137,8 @@ class Address(click.ParamType[tuple[str, int]]):
         if not bare_ipv6 and ":" not in text:
             host, port = ("", text) if text.isdecimal() else (text, "")
         host = host.removeprefix("[").removesuffix("]") or "127.0.0.1"
-        number = int(port) if port.isdecimal() else 0 if port else self._port
+        # Of absurdly many digits Python makes no number.
+        number = int(port) if re.fullmatch(r"\d{1,5}", port) else 0 if port else self._port
         if not 0 < number < 65536 or " " in host or not text:
             self.fail(f"{value!r} is not HOST:PORT, such as 127.0.0.1:{self._port}", param, ctx)
         return host, number

@@ -85,6 +85,8 @@ def test_the_lag_is_found(tmp_path: Path, lag: float) -> None:
     narrow = compare(a, b, most_lag_s=1.0)["valence"]
     assert narrow.lag_s is not None
     assert abs(narrow.lag_s) <= 1.0
+    # As long as both sessions is as far as there is anything to compare.
+    assert compare(a, b, most_lag_s=1e9)["valence"].lag_s == pytest.approx(lag)
 
 
 def test_other_intervals_are_compared_between_estimates(tmp_path: Path) -> None:

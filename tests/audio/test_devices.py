@@ -55,6 +55,8 @@ def test_as_people_name_them(wanted: str | int | None, name: str) -> None:
         ("hw:", r"could be any of 0 HDA Intel.*, 3 USB Audio"),
         ("tuba", "no input's name contains 'tuba'; there are: 0 HDA"),
         ("5", "no input has the index 5; there are: 0 HDA"),
+        ("²", "no input's name contains '²'"),
+        ("9" * 5000, "no input has the index 9+; there are: 0 HDA"),
     ],
 )
 def test_what_cannot_be_meant(wanted: str, says: str) -> None:

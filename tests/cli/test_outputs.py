@@ -124,6 +124,7 @@ def test_zero_to_one_on_the_command_line(recording: Path) -> None:
         (["--mqtt", "http://ada:secret@home"], "the URL is not mqtt://HOST"),
         (["--mqtt", "mqtt://ada:secret@home/a/%23"], "topic that cannot be written to"),
         (["--serve", "nowhere:port"], "'nowhere:port' is not HOST:PORT"),
+        (["--osc", "9" * 5000], "is not HOST:PORT"),
         (["--osc-range", "0..2"], "'0..2' is not one of"),
     ],
 )
