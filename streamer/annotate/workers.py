@@ -22,7 +22,11 @@ from streamer.processes import ONE_THREAD
 
 #: A file whose worker died is tried once more: another program may have taken its memory.
 _TRIES = 2
-_ENDINGS = (signal.SIGINT, signal.SIGTERM)
+_ENDINGS = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
+    if hasattr(signal, name)
+)
 
 
 @dataclass(slots=True)
@@ -102,7 +106,7 @@ class Processes:
 
 @contextlib.contextmanager
 def signals_held() -> Iterator[None]:
-    """Ctrl-C and SIGTERM wait: a worker that is cut off while it starts ends with a traceback.
+    """Ctrl-C and its like wait: a worker that is cut off while it starts ends with a traceback.
 
     The mask is for the worker, which inherits it and lets them come when it is ready for them. Here
     it is not enough: where another thread gets the signal, Python still runs the handler in this

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from streamer.cli.completion import MODEL
-from streamer.cli.main import FAILED, termination
+from streamer.cli.main import FAILED
 from streamer.cli.options import Seconds
 from streamer.cli.overwriting import check_outputs, overwriting
 from streamer.cli.sentence import sentence
@@ -174,7 +174,7 @@ def command(
     loaded = load_model(model)
     name = loaded.name if model is None or model in list_models() else str(Path(model).absolute())
     job = Job(name, loaded.config.weights_sha256, interval, timeline)
-    with termination(), Progress(quiet) as progress:
+    with Progress(quiet) as progress:
         try:
             outcome = annotate(
                 found.files, out, job, _workers(job, jobs, scheduler), progress, restart=restart

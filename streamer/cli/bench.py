@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from streamer.cli.completion import MODEL
-from streamer.cli.main import FAILED, termination
+from streamer.cli.main import FAILED
 from streamer.cli.overwriting import check_outputs, draft, overwriting
 from streamer.cli.sentence import say
 from streamer.errors import writing
@@ -59,10 +59,7 @@ def command(
     # Ctrl-C comes here alone, and one signal ends all that it has started.
     group: dict[str, Any] = {"process_group": 0} if os.name == "posix" else {}
     environment = os.environ | ONE_THREAD
-    with (
-        termination(),
-        subprocess.Popen(measuring, stdout=subprocess.PIPE, env=environment, **group) as process,
-    ):
+    with subprocess.Popen(measuring, stdout=subprocess.PIPE, env=environment, **group) as process:
         try:
             measured, _ = process.communicate()
         except BaseException:

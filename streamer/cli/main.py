@@ -14,6 +14,7 @@ import os
 import select
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any, TextIO
 
@@ -47,21 +48,11 @@ _NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 #: What click takes for yes.
 _YES = ("1", "true", "t", "yes", "y", "on")
 #: Exit codes beside click's own 2 for a wrong command line.
-FAILED, INTERRUPTED, TERMINATED = 1, 130, 143
-
-
-@contextlib.contextmanager
-def termination() -> Iterator[None]:
-    """SIGTERM ends a command as Ctrl-C does, with its own exit code."""
-
-    def leave(number: int, frame: Any) -> None:  # noqa: ARG001 - a handler's shape
-        raise click.exceptions.Exit(TERMINATED)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+FAILED, INTERRUPTED = 1, 130
+#: Signals that end a command in order, where the system has them.
+ENDINGS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
+#: Signals within this many seconds are one: shells and programs that wrap this one repeat them.
+PATIENCE_S = 1.0
 
 
 @contextlib.contextmanager
@@ -193,19 +184,56 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run() -> int:
-    """``main`` for the process that it is all of: what comes later does not change its end."""
-    code = main()
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            if stream is not None:
-                stream.flush()
-        except OSError:
-            _forget(stream)
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+    """``main`` for the process that it is all of: signals end it in order, and only once."""
+    _mind_signals()
+    code = INTERRUPTED
+    try:
+        code = main()
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                if stream is not None:
+                    stream.flush()
+            except OSError:
+                _forget(stream)
+    except click.exceptions.Exit as leave:
+        code = leave.exit_code
+    except KeyboardInterrupt:
+        pass
+    for name in ENDINGS:
         if hasattr(signal, name):
             # Python takes a moment to end, and somebody may be impatient.
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     return code
+
+
+class Leave:
+    """Handler of ``ENDINGS``: ends a command as Ctrl-C does, with the signal's own exit code.
+
+    What the command began is tidied up: a cursor shown, a draft removed, a worker ended. What comes
+    within ``PATIENCE_S`` of the ``first`` signal, in monotonic seconds, does not come in between.
+    """
+
+    def __init__(self) -> None:
+        self.first: float | None = None
+
+    def __call__(self, number: int, frame: object) -> None:
+        """Raise what ends the command, unless it ends already."""
+        now = time.monotonic()
+        if self.first is not None and now - self.first < PATIENCE_S:
+            return
+        self.first = now if self.first is None else self.first
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise click.exceptions.Exit(128 + number)
+
+
+def _mind_signals() -> None:
+    leave = Leave()
+    for name in ENDINGS:
+        number = getattr(signal, name, None)
+        # One that is ignored (nohup) stays so.
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, leave)
 
 
 def hold_standard_descriptors() -> None:
@@ -227,7 +255,3 @@ def _forget(stream: TextIO | None) -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
-
-
-if __name__ == "__main__":
-    sys.exit(run())

@@ -23,7 +23,7 @@ from streamer.analysis.recorded import read_events
 from streamer.audio.pacing import Clock, StoppableClock
 from streamer.audio.resample import Resampled
 from streamer.audio.source import Source
-from streamer.cli.main import FAILED
+from streamer.cli.main import ENDINGS, FAILED, PATIENCE_S, Leave
 from streamer.cli.options import SessionOptions
 from streamer.cli.outputs import outputs
 from streamer.cli.screen import Screen
@@ -71,8 +71,6 @@ def libraries_silenced() -> Iterator[None]:
 #: Frames of so many seconds come together where the dashboard alone shows them: a picture of each
 #: by itself, and each judged in a call of its own, cost nearly twice as much.
 _PICTURE_S = 0.2
-#: Signals within this many seconds are one: shells and programs that wrap this one repeat them.
-_PATIENCE_S = 1.0
 
 
 class Running(Protocol):
@@ -89,11 +87,11 @@ class Running(Protocol):
 
 
 class Signals:
-    """Ctrl-C, SIGTERM and SIGHUP end the session in order, whatever is under way meanwhile.
+    """Ctrl-C and the other ``ENDINGS`` end the session in order, whatever is under way meanwhile.
 
     The context begins before the first output is opened and ends when the last is closed: what
     comes while the summary is written must not cost it. Where the end takes longer than
-    ``_PATIENCE_S`` (a line is written to a pipe that nobody reads), the next signal ends it at
+    ``PATIENCE_S`` (a line is written to a pipe that nobody reads), the next signal ends it at
     once. The ``clock`` stands still while the process is stopped (Ctrl-Z).
     """
 
@@ -107,9 +105,7 @@ class Signals:
 
     def __enter__(self) -> Signals:
         handlers = {
-            "SIGINT": self._stop,
-            "SIGTERM": self._stop,
-            "SIGHUP": self._stop,
+            **dict.fromkeys(ENDINGS, self._stop),
             "SIGCONT": self._go_on,
             "SIGURG": self._wake,
         }
@@ -124,6 +120,8 @@ class Signals:
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> bool:
         for number, handler in self._before.items():
+            if self._caught and isinstance(handler, Leave):
+                handler.first = self._first  # what repeats it gives the end no other exit code
             signal.signal(number, handler)
         return kind is not None and issubclass(kind, Abandoned)
 
@@ -160,7 +158,7 @@ class Signals:
         now = time.monotonic()
         if not self._caught:
             self._first = now
-        elif now - self._first > _PATIENCE_S:
+        elif now - self._first > PATIENCE_S:
             raise Abandoned
         self._caught.append(number)
         if self._session is not None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +149,86 @@ def test_a_lamp_that_is_switched_off_is_one_sentence(
     (sentence,) = said.err.decode().splitlines()
     assert sentence.startswith("streamer: the sink 'lamp' of the package tcp-lamp failed: ")
     assert sentence.endswith("; tracking goes on without it")
+
+
+@pytest.fixture
+def endless(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """An annotation whose file never comes, under way."""
+    pipe, out = tmp_path / "song.wav", tmp_path / "out.csv"
+    os.mkfifo(pipe)
+    command = [*PROGRAM, "annotate", str(pipe), "-o", str(out), "--jobs", "1"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "out.csv.partial.jsonl").exists():
+            assert time.monotonic() < deadline
+        yield run
+        run.kill()
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"])
+def test_every_ending_signal_ends_a_command_in_order(
+    endless: subprocess.Popen[str], name: str
+) -> None:
+    """What was begun is tidied up and told, and the exit code names the first signal.
+
+    A second one, as wrapping programs send it, does not come in between.
+    """
+    number = getattr(signal, name)
+    endless.send_signal(number)
+    assert endless.stderr is not None
+    said = endless.stderr.readline()
+    assert said.startswith("streamer: stopped: the same command goes on from here"), said
+    endless.send_signal(signal.SIGTERM)
+    endless.send_signal(signal.SIGINT)
+    assert endless.stderr.read().strip() == ""
+    assert endless.wait() == 128 + number
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGQUIT"])
+def test_a_signal_leaves_no_draft_behind(tmp_path: Path, name: str) -> None:
+    """A picture that is not finished is gone, not half there under a name of its own."""
+    from scripted_session import estimate, start
+
+    from streamer.events import to_json
+
+    events = [start(), *(estimate(t / 2) for t in range(1, 11))]
+    session, folder = tmp_path / "session.jsonl", tmp_path / "out"
+    session.write_text("".join(to_json(event) + "\n" for event in events))
+    folder.mkdir()
+    command = [*PROGRAM, "plot", str(session), "-o", str(folder / "picture.png")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as run:
+        while not list(folder.iterdir()):
+            assert run.poll() is None
+        run.send_signal(getattr(signal, name))
+        _, said = run.communicate()
+    assert run.returncode == 128 + getattr(signal, name)
+    assert (list(folder.iterdir()), said) == ([], b"")
+
+
+def test_ctrl_c_before_anything_is_imported_is_silent(tmp_path: Path) -> None:
+    """Somebody is faster than the start: no traceback of imports."""
+    (tmp_path / "click.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    done = subprocess.run(
+        [*PROGRAM, "--version"],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
+
+
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGQUIT"])
+def test_a_session_ends_in_order_by(replay: list[str], tmp_path: Path, name: str) -> None:
+    """A closed terminal, or the key that dumps cores: the record has its ``end``."""
+    record = tmp_path / "rec.jsonl"
+    with subprocess.Popen([*replay, "--jsonl", str(record)], stdout=subprocess.PIPE) as run:
+        assert run.stdout is not None
+        run.stdout.readline()
+        run.send_signal(getattr(signal, name))
+        run.communicate()
+    assert run.returncode == 128 + getattr(signal, name)
+    assert valid_lines(record.read_bytes())[-1]["type"] == "end"
 
 
 def terminal(command: list[str], **options: Any) -> pexpect.spawn:
