@@ -100,9 +100,10 @@ except ImportError:  # Windows: the dashboard works without keys, Ctrl-C ends it
 
 
 #: What terminals send for one key or one answer (ECMA-48; the Linux console's F1 to F5 have two
-#: brackets), Alt and a letter among it.
+#: brackets), Alt and a letter among it; also a click as old mice tell it (three bytes of any kind)
+#: and what is pasted between brackets, where a program before this one left them on.
 _SEQUENCE = re.compile(
-    rb"\x1b(?:\[\[.|\[[0-?]*[ -/]*[@-Z\\-~]|O[0-9;]*[^0-9;]"
+    rb"\x1b(?:\[\[.|\[M...|\[200~.*?\x1b\[201~|\[(?!M|200~)[0-?]*[ -/]*[@-Z\\-~]|O[0-9;]*[^0-9;]"
     rb"|[\]P_^X].*?(?:\x07|\x1b\\)|[^\[O\]P_^X\x1b])",
     re.DOTALL,
 )

@@ -159,6 +159,9 @@ SEQUENCES = {
     "the same, ended by BEL": b"\x1b]11;rgb:1e1e/2222/ffff\x07",
     "a terminal's name": b"\x1bP>|xterm(q r)\x1b\\",
     "where the cursor is": b"\x1b[12;40R",
+    "a click, as old mice tell it": b"\x1b[Mqrq",
+    "a click, as new ones do": b"\x1b[<0;10;10M",
+    "pasted between brackets": b"\x1b[200~quite a rare q\x1b[201~",
 }
 
 
