@@ -190,6 +190,27 @@ def test_a_song_after_no_music_is_judged_afresh(
     assert tracker.state.harmony == reference.state.harmony
 
 
+class Doubtful(Played):
+    """Says .45 of every frame of a call that begins a song, whatever is heard."""
+
+    def forward_streams(
+        self, rows: Floats, lengths: Sequence[int], state: LstmState
+    ) -> tuple[Floats, LstmState]:
+        outputs, after = super().forward_streams(rows, lengths, state)
+        begun = state.hidden.any(axis=(0, 2))
+        outputs[~np.repeat(begun, lengths), MUSIC] = MAYBE / 11
+        return outputs, after
+
+
+def test_a_song_that_was_found_is_music_from_its_first_frame(model: Model) -> None:
+    """What found it had heard what came before: afresh, it need only not be under the border."""
+    made = Model("gated", model.config, model.weights)
+    made.runtime = Doubtful(made)  # type: ignore[assignment]
+    tracker = EmotionTracker(made, interval=0, reset_on_silence=1.0)
+    assert heard(tracker.push(sound((NO, 2.0)))) == ["no music"]
+    assert heard(tracker.push(sound((YES, 2.0)))) == ["no music", "music"]
+
+
 def test_a_pause_that_is_too_short_is_no_new_song(model: Model) -> None:
     """One frame less of no music than the limit: the song goes on; as long: it is a new one."""
     hop = 400 / RATE

@@ -132,6 +132,15 @@ def test_songs_whose_labels_stand_still_have_no_correlation() -> None:
     assert alone["r"] is None
 
 
+def test_a_song_of_two_labels_has_no_correlation() -> None:
+    """Two numbers always lie on a line: r and CCC per song are of those with three or more."""
+    two, three = np.array([0.1, 0.2]), np.array([0.1, 0.2, 0.3])
+    per_song = axis_metrics([three, two[::-1]], [three, two])["per_song"]
+    assert isinstance(per_song, dict)
+    assert per_song["r"] == pytest.approx(1)
+    assert per_song["ccc"] == pytest.approx(1)
+
+
 def test_the_interval_of_a_mean() -> None:
     """The bootstrap's 95 % interval of a mean is about ± 1.96 s / √n, and the same every time."""
     values = np.random.default_rng(0).normal(0.3, 0.2, 400)
