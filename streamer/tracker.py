@@ -89,6 +89,8 @@ class EmotionTracker:
         for name, values in arrays.items():
             if not np.isfinite(values).all():
                 raise ValueError(f"the state's {name!r} holds a number that is not finite")
+            if np.issubdtype(values.dtype, np.integer) and values.min(initial=0) < 0:
+                raise ValueError(f"the state's {name!r} is a count and cannot be negative")
         self._state = self._stages.initial(self._terms).with_arrays(arrays)
 
     @property

@@ -213,6 +213,22 @@ def test_a_state_with_what_is_no_number_is_refused(
     assert tracker.state is before
 
 
+def test_a_state_with_a_negative_count_is_refused(small_model: Model, music: np.ndarray) -> None:
+    """No stream has heard fewer than no frames; one that was heard is taken as it is."""
+    tracker = EmotionTracker(small_model)
+    tracker.push(music[:20_000])
+    before = tracker.state
+    tracker.state = before
+    arrays = before.to_arrays()
+    counts = [name for name, each in arrays.items() if np.issubdtype(each.dtype, np.integer)]
+    assert "volume.heard" in counts or "song.volume.heard" in counts
+    for name in counts:
+        spoilt = before.with_arrays(arrays | {name: np.full_like(arrays[name], -1)})
+        if arrays[name].size:
+            with pytest.raises(ValueError, match=f"{name!r} is a count"):
+                tracker.state = spoilt
+
+
 def test_forgetting_begins_a_song_while_the_clock_runs_on(
     small_model: Model, music: np.ndarray
 ) -> None:
