@@ -371,9 +371,7 @@ def _attend(
     return known, Attention(quiet, unjudged, music), None
 
 
-def estimate(
-    t: float, outputs: list[float] | None, level_db: float, *, known: bool = True
-) -> Estimate:
+def estimate(t: float, outputs: list[float] | None, level_db: float, *, known: bool) -> Estimate:
     """The event for the network's ``outputs`` at ``t``; ``None`` while silent.
 
     ``known``: whether they are of music; if not, only how sure the network is of that is told.
