@@ -50,7 +50,7 @@ def week(seconds: float = 20.0) -> list[Event]:
         if t == seconds / 2:
             events.append(Gap(t, 4.0, 32_000, True, "device lost"))
         if not seconds / 2 <= t < seconds / 2 + 4:
-            judged: Estimate = estimate(t, [0.1, -0.2, 0.2, 0.2], -18.0)
+            judged: Estimate = estimate(t, [0.1, -0.2, 0.2, 0.2], -18.0, known=True)
             events.append(judged)
     events.append(End(seconds, int(2 * seconds) - 8, 20 * int(seconds) - 80, 1, 32_000, 0.01))
     return events
