@@ -98,22 +98,22 @@ def harmony(model: Model) -> Figures:
     much in the mean (``apart``); of each texture and mode the standard deviation over twelve
     ``keys``, and the largest move by :data:`CENTS` up or down (``tuning``).
     """
-    apart = [
-        valence(model, texture, "major", key) - valence(model, texture, "minor", key)
-        for texture, key in itertools.product(TEXTURES, KEYS)
-    ]
     pieces = list(itertools.product(TEXTURES, MODES))
-    keys = {piece: float(np.std([valence(model, *piece, key) for key in KEYS])) for piece in pieces}
+    heard = {piece: [valence(model, *piece, key) for key in KEYS] for piece in pieces}
+    apart = np.concatenate(
+        [np.subtract(heard[texture, "major"], heard[texture, "minor"]) for texture in TEXTURES]
+    )
+    keys = {piece: float(np.std(heard[piece])) for piece in pieces}
     tuning = {
         piece: max(
-            abs(valence(model, *piece, side * CENTS / 100) - valence(model, *piece, 0))
+            abs(valence(model, *piece, side * CENTS / 100) - heard[piece][KEYS.index(0)])
             for side in (-1, 1)
         )
         for piece in pieces
     }
     return {
         "pairs": len(apart),
-        "brighter": float(np.mean(np.array(apart) > 0)),
+        "brighter": float(np.mean(apart > 0)),
         "apart": float(np.mean(apart)),
         "cents": CENTS,
         "pieces": {
