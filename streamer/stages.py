@@ -72,6 +72,9 @@ class TrackerState(State):
     ended: int
     frames: int
 
+    def _rules(self) -> dict[str, tuple[str, bool]]:
+        return {"ended": ("must not be after 'position'", self.ended <= self.framing.position)}
+
     @property
     def song(self) -> Song:
         """What the judgement of the song rests on."""
@@ -120,6 +123,16 @@ class Stages:
             ended=0,
             frames=0,
         )
+
+    def adopted(self, state: TrackerState, terms: Terms) -> TrackerState:
+        """A copy of a state from anywhere, with which a stream can be continued.
+
+        Raises ``ValueError`` where no stream of this model can have come to it.
+        """
+        copy = self.initial(terms).with_arrays(state.to_arrays())
+        copy.check()
+        self._framing.check(copy.framing)
+        return copy
 
     def skip(self, samples: int, state: TrackerState) -> TrackerState:
         """The state after a gap: the clock moves on and no frame or window spans it.

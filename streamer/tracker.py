@@ -77,21 +77,17 @@ class EmotionTracker:
 
     @property
     def state(self) -> TrackerState:
-        """All that the stream carries; set it to continue another tracker's stream."""
+        """All that the stream carries; set it to continue another tracker's stream.
+
+        Setting it raises ``ValueError`` where no stream of this model can have come to it.
+        """
         return self._state
 
     @state.setter
     def state(self, state: TrackerState) -> None:
         if not isinstance(state, TrackerState):
             raise TypeError(f"the state must be a TrackerState, not {type(state).__name__}")
-        # Held against this model's shapes, and copied.
-        arrays = state.to_arrays()
-        for name, values in arrays.items():
-            if not np.isfinite(values).all():
-                raise ValueError(f"the state's {name!r} holds a number that is not finite")
-            if np.issubdtype(values.dtype, np.integer) and values.min(initial=0) < 0:
-                raise ValueError(f"the state's {name!r} is a count and cannot be negative")
-        self._state = self._stages.initial(self._terms).with_arrays(arrays)
+        self._state = self._stages.adopted(state, self._terms)
 
     @property
     def t(self) -> float:

@@ -229,6 +229,90 @@ def test_a_state_with_a_negative_count_is_refused(small_model: Model, music: np.
                 tracker.state = spoilt
 
 
+IMPOSSIBLE: dict[str, Any] = {
+    "framing.remainder": lambda old: np.full_like(old, 1e30),
+    "framing.previous": lambda _: np.asarray(-1e30),
+    "framing.position": lambda old: old + 1,
+    "framing.start": lambda old: old + 1,
+    "loudness.powers": lambda old: old + 1e30,
+    "loudness.heard": lambda old: old * 0,
+    "window.recent": lambda old: old + np.float32(1e30),
+    "volume.power": lambda old: -old,
+    "volume.heard": lambda old: old * 0,
+    "harmony.tuning": lambda old: old + 1e300,
+    "harmony.sums": lambda old: -old,
+    "lstm.hidden": lambda old: old + 2,
+    "lstm.newest": lambda old: old + np.float32(1e30),
+    "lstm.integral": lambda old: -old,
+    "attention.quiet": lambda _: np.asarray(10**18),
+    "ended": lambda old: old + 16_000,
+    "frames": lambda _: np.asarray(10**18),
+}
+
+
+@pytest.mark.parametrize("part", IMPOSSIBLE)
+def test_a_state_that_no_stream_can_have_is_refused(
+    small_model: Model, music: np.ndarray, part: str
+) -> None:
+    """Sound beyond all sound, powers under 0, clocks that disagree: named, and nothing is taken."""
+    tracker = EmotionTracker(small_model)
+    tracker.push(music[:20_100])
+    before = tracker.state
+    arrays = before.to_arrays()
+    spoilt = before.with_arrays(arrays | {part: IMPOSSIBLE[part](arrays[part])})
+    with pytest.raises(ValueError, match=r"the state's '[a-z.]+' "):
+        tracker.state = spoilt
+    assert tracker.state is before
+    with pytest.raises(ValueError, match="not "):
+        before.with_arrays(arrays | {part: np.asarray(arrays[part]).astype(complex)})
+
+
+ODD = st.one_of(
+    st.floats(),
+    st.sampled_from([0.0, -1e-9, 1.0, 8.0, 9.0, -1.0, 1e12, 1e30, 1e300]),
+    st.integers(-2, 1 << 62),
+)
+
+
+@settings(max_examples=100)
+@given(
+    parts=st.dictionaries(st.sampled_from([*IMPOSSIBLE, "lstm.cell", "window.begun"]), ODD),
+    everywhere=st.booleans(),
+    cut=st.integers(0, 40_000),
+)
+def test_with_a_state_that_was_taken_nothing_fails(
+    small_model: Model,
+    music: np.ndarray,
+    parts: dict[str, float],
+    everywhere: bool,
+    cut: int,
+) -> None:
+    """Any state is either refused in a sentence or gone on with, to numbers on the plane."""
+    tracker = EmotionTracker(small_model, interval=0)
+    tracker.push(music[:cut])
+    arrays = tracker.state.to_arrays()
+    for name, value in parts.items():
+        changed = np.array(arrays[name])
+        try:
+            with np.errstate(over="ignore"):
+                changed[... if everywhere or not changed.ndim else (..., slice(-1, None))] = value
+        except (ValueError, OverflowError):  # it is no number of that kind
+            continue
+        arrays[name] = changed
+    try:
+        tracker.state = tracker.state.with_arrays(arrays)
+    except ValueError as error:
+        assert "the state's" in str(error)  # noqa: PT017 - most states are refused, not all
+        return
+    for sound in (music[40_000:50_000], np.zeros(30_000, np.float32), music[:10_000] * 30):
+        for told in tracker.push(sound.clip(-8, 8)):
+            assert -120 <= told.level_db < 40
+            values = [v for v in (told.valence, told.arousal, told.music) if v is not None]
+            assert all(-1 <= value <= 1 for value in values)
+    tracker.skip(1_000)
+    tracker.state = tracker.state
+
+
 def test_forgetting_begins_a_song_while_the_clock_runs_on(
     small_model: Model, music: np.ndarray
 ) -> None:

@@ -20,7 +20,8 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from streamer.features.state import State
+from streamer.audio.source import LIMIT
+from streamer.features.state import MOST, State
 
 Floats = NDArray[np.float32]
 #: Pitch classes of an octave, C first, and so the width of a chroma row.
@@ -31,6 +32,10 @@ _A4 = 69
 _AT_ONCE = 32
 #: Added to a denominator, it is nothing beside any sound, and keeps silence at 0.
 _TINY = 1e-30
+#: How far a low pass goes beyond what is loudest in its input, at the very most.
+_OVERSHOOT = 16
+#: What rounding may have added to a sum, as a share.
+_ROUNDED = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +141,10 @@ class WindowState(State):
     recent: Floats
     begun: bool
 
+    def _rules(self) -> dict[str, tuple[str, bool]]:
+        most = _OVERSHOOT * LIMIT
+        return {"recent": ("is beyond all sound", bool(np.abs(self.recent).max(initial=0) <= most))}
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HarmonyState(State):
@@ -147,6 +156,21 @@ class HarmonyState(State):
 
     tuning: NDArray[np.float64]
     sums: NDArray[np.float64]
+
+    def _rules(self) -> dict[str, tuple[str, bool]]:
+        sums, weights = self.sums[:, :-1], self.sums[:, -1:]
+        return {
+            "tuning": ("is beyond reach", bool((np.abs(self.tuning) <= MOST).all())),
+            "sums": (
+                "must be between 0 and their weights, which come last",
+                bool(
+                    (weights <= MOST).all()
+                    and (sums >= -_ROUNDED).all()
+                    and (sums <= weights * (1 + _ROUNDED) + _ROUNDED).all()
+                    and (weights >= 0).all()
+                ),
+            ),
+        }
 
 
 #: The states of a stream whose model hears no harmony.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.audio.source import LIMIT
 from streamer.features.state import State
 
 
@@ -43,6 +44,17 @@ class FramingState(State):
     def _free_length() -> frozenset[str]:
         return frozenset({"remainder"})
 
+    def _rules(self) -> dict[str, tuple[str, bool]]:
+        lasting = max(0, self.position - self.start)
+        return {
+            "previous": ("is beyond all sound", abs(self.previous) <= float(LIMIT)),
+            "remainder": (
+                "must be the samples from 'start' to 'position', and none beyond all sound",
+                len(self.remainder) == lasting
+                and bool(np.abs(self.remainder).max(initial=0) <= LIMIT),
+            ),
+        }
+
 
 class Framing:
     """Cuts a stream into frames of ``length`` samples, one every ``hop`` samples."""
@@ -54,6 +66,15 @@ class Framing:
     def initial(self) -> FramingState:
         """The state before the first sample."""
         return FramingState(0, 0, 0.0, np.empty(0))
+
+    def check(self, state: FramingState) -> None:
+        """Raises ``ValueError`` where ``state`` is not one of frames of this length and hop."""
+        ahead = state.start - state.position
+        if state.start % self.hop or not -self.length < ahead < self.hop:
+            raise ValueError(
+                f"the state's 'framing.start' must be a multiple of {self.hop}, less than that "
+                f"after 'position' or less than {self.length} before it"
+            )
 
     def cut(
         self, samples: NDArray[np.floating], state: FramingState

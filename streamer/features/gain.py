@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 
 from streamer.features.state import State
 
+#: Frames of full scale, of whatever length, have less.
+_MOST_POWER = 1e12
+
 
 @dataclass(frozen=True, slots=True)
 class VolumeConfig:
@@ -47,6 +50,10 @@ class VolumeState(State):
 
     power: float
     heard: int
+
+    def _rules(self) -> dict[str, tuple[str, bool]]:
+        most = _MOST_POWER if self.heard else 0
+        return {"power": ("is none that sound can have", 0 <= self.power <= most)}
 
 
 class Volume:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.audio.source import LIMIT
 from streamer.features.state import State
 
 #: Levels are never under this, in dB relative to full scale.
@@ -21,6 +22,17 @@ class LoudnessState(State):
 
     powers: NDArray[np.float64]
     heard: int
+
+    def _rules(self) -> dict[str, tuple[str, bool]]:
+        # The powers of a constant offset are 0 but for the rounding.
+        low, high = -1e-6, 1.001 * float(LIMIT) ** 2
+        unheard = self.powers[: max(0, len(self.powers) - self.heard)]
+        return {
+            "powers": (
+                "must be those that sound can have, and 0 where none was heard",
+                bool(((self.powers >= low) & (self.powers <= high)).all() and not unheard.any()),
+            )
+        }
 
 
 class Loudness:

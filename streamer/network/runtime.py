@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.features.chroma import PITCH_CLASSES
-from streamer.features.state import State
+from streamer.features.state import MOST, State
 from streamer.network.config import Calibration, ModelConfig, NetworkConfig
 from streamer.network.layers import (
     Circular,
@@ -27,6 +27,12 @@ from streamer.network.layers import (
 )
 
 Floats = NDArray[np.float32]
+
+
+#: Features of sound stay far below this, and what comes of it is still finite.
+_MOST_FEATURE = 1e9
+#: What rounding in single precision may have added to a fading sum, as a share.
+_ROUNDED = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +52,21 @@ class LstmState(State):
     cell: Floats
     newest: Floats
     integral: Floats
+
+    def _rules(self) -> dict[str, tuple[str, bool]]:
+        sums, weights = self.integral[..., :-1], self.integral[..., -1:]
+        bounded = np.abs(sums) <= weights * (1 + _ROUNDED) + _ROUNDED
+        return {
+            "hidden": ("must be in [-1, 1]", bool((np.abs(self.hidden) <= 1).all())),
+            "newest": (
+                "is beyond reach",
+                bool((np.abs(self.newest) <= _MOST_FEATURE).all()),
+            ),
+            "integral": (
+                "must be sums within their weights, which come last",
+                bool(bounded.all() and (weights >= 0).all() and (weights <= MOST).all()),
+            ),
+        }
 
     @property
     def parts(self) -> tuple[Floats, Floats, Floats, Floats]:
