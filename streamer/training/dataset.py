@@ -19,9 +19,14 @@ Five layouts are read, told apart by the files and columns that they have:
 
 from __future__ import annotations
 
+import codecs
 import csv
 import hashlib
+import io
+import math
 import re
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,8 +36,9 @@ from numpy.typing import NDArray
 
 from streamer.errors import DatasetError
 
-#: Folds of a dataset that does not bring its own.
+#: Folds of a dataset that does not bring its own, and the last that one can name.
 FOLDS = 5
+_MOST_FOLDS = 9_999
 _DEAM_AUDIO = "MEMD_audio"
 _DEAM_LABELS = (
     Path("annotations") / "annotations averaged per song" / "dynamic (per second annotations)"
@@ -52,6 +58,10 @@ FELT = {
 }
 #: Windows of the hints, in seconds.
 HINT_HOP_S, HINT_WINDOW_S = 1.504, 2.992
+#: Numbers that a teacher says of a window.
+HINTS = 114
+#: What a damaged archive raises beside the errors that all files may.
+_DAMAGED = (zipfile.BadZipFile, zlib.error)
 #: The kind of a clip that is music.
 MUSIC = "music"
 _QUADRANT_SIDES = {"Q1": (1, 1), "Q2": (0, 1), "Q3": (0, 0), "Q4": (1, 0)}
@@ -164,12 +174,15 @@ def _hints(folder: Path) -> dict[Path, NDArray[np.float16]]:
     if file is None:
         return {}
     try:
-        with np.load(file, allow_pickle=False) as table:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as table:
             said = np.concatenate([table["embedding"], table["tags"]], axis=1)
-            parts = np.split(said, np.cumsum(table["windows"])[:-1])
+            windows = table["windows"]
+            if said.shape != (windows.sum(), HINTS) or not np.isfinite(said).all():
+                raise ValueError(f"there must be {HINTS} numbers for each window")
+            parts = np.split(said, np.cumsum(windows)[:-1])
             named = zip(table["path"].tolist(), parts, strict=True)
             return {folder / path: part for path, part in named if len(part)}
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, *_DAMAGED) as error:
         raise DatasetError(f"{file} cannot be read as hints: {error}") from None
 
 
@@ -202,7 +215,7 @@ def _excerpts(folder: Path, bare: list[str]) -> Iterator[Clip]:
             dataset=folder.resolve().name,
             song=song,
             path=folder / row["path"],
-            fold=int(_number(row, "fold", folder)),
+            fold=_own_fold(row, folder),
             group=song,
             times=times[inside] - start,
             labels=labels[inside],
@@ -220,21 +233,20 @@ def _clips_layout(folder: Path) -> Callable[[Path], Iterator[Clip]]:
 def _columns(path: Path) -> set[str]:
     """The names in the first line of a table; none where it cannot be read."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            return {name.strip() for name in next(csv.reader(file), [])}
-    except (OSError, UnicodeDecodeError, csv.Error):
+        return set(_table(path)[0])
+    except DatasetError:
         return set()
 
 
 def _felt(folder: Path) -> Iterator[Clip]:
     for row in _rows(folder / "clips.csv", ("song_id", "path", *FELT, "fold")):
-        felt = [_number(row, name, folder) for name in FELT]
+        felt = [_number(row, name, folder, 0, 1) for name in FELT]
         valence, arousal = np.array(felt) @ np.array(list(FELT.values()))
         yield Clip(
             dataset=folder.resolve().name,
             song=row["song_id"],
             path=folder / row["path"],
-            fold=int(_number(row, "fold", folder)),
+            fold=_own_fold(row, folder),
             group=row["song_id"],
             tags=(float(valence), float(arousal)),
             felt=tuple(felt),
@@ -288,10 +300,10 @@ def _clips(folder: Path) -> Iterator[Clip]:
             dataset=folder.resolve().name,
             song=_song(row["song_id"]),
             path=folder / row["path"],
-            fold=int(_number(row, "fold", folder)),
+            fold=_own_fold(row, folder),
             group=row["artist_id"],
             sides=_QUADRANT_SIDES[row["quadrant"]],
-            tags=(_number(row, "valence", folder), _number(row, "arousal", folder)),
+            tags=(_number(row, "valence", folder, -1, 1), _number(row, "arousal", folder, -1, 1)),
         )
 
 
@@ -300,7 +312,7 @@ def _deam(folder: Path, bare: list[str]) -> Iterator[Clip]:
     valence = _wide(folder / _DEAM_LABELS / "valence.csv")
     arousal = _wide(folder / _DEAM_LABELS / "arousal.csv")
     for path in sorted((folder / _DEAM_AUDIO).glob("*.mp3"), key=lambda path: path.stem.zfill(9)):
-        song = path.stem
+        song = _song(path.stem)
         times, labels = _joined(song, valence, arousal)
         if not times.size:
             bare.append(song)
@@ -308,23 +320,61 @@ def _deam(folder: Path, bare: list[str]) -> Iterator[Clip]:
         yield Clip(folder.resolve().name, song, path, _fold(song), song, times, labels)
 
 
-def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
+def _table(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """A table's column names, and its rows that are not empty, each with the number of its line.
+
+    As spreadsheets leave it: with a mark before UTF-8 or UTF-16, semicolons or tabs between cells
+    (then a number may have a decimal comma), blanks around them.
+    """
     try:
-        # Spreadsheets put a byte order mark before UTF-8; DEAM's own tables, blanks after commas.
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
-            for column in columns:
-                if column not in reader.fieldnames:
-                    raise DatasetError(f"{path} has no column {column!r}")
-            for row in reader:
-                if any(row[column] is None for column in columns):
-                    raise DatasetError(f"{path}, line {reader.line_num}: too few columns")
-                yield row
+        data = path.read_bytes()
+        wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = data.decode("utf-16" if wide else "utf-8-sig")
     except FileNotFoundError:
         raise DatasetError(f"{path} is missing") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{path} cannot be read: {error}") from None
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise DatasetError(f"{path} cannot be read: save it as UTF-8 text") from None
+    head = text.lstrip().partition("\n")[0]
+    between = max(",;\t", key=head.count)  # the comma where there are none
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=between)
+
+    def rows() -> Iterator[tuple[int, list[str]]]:
+        try:
+            for row in reader:
+                cells = [cell.strip() for cell in row]
+                if any(cells):
+                    number = r"[+-]?\d*,\d+(e[+-]?\d+)?"
+                    if between != "," and any("," in cell for cell in cells):
+                        cells = [
+                            cell.replace(",", ".") if re.fullmatch(number, cell, re.I) else cell
+                            for cell in cells
+                        ]
+                    yield reader.line_num, cells
+        except csv.Error as error:
+            raise DatasetError(f"{path} cannot be read: {error}") from None
+
+    every = rows()
+    _, names = next(every, (0, []))
+    return names, every
+
+
+def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
+    names, rows = _table(path)
+    for column in columns:
+        if column not in names:
+            raise DatasetError(f"{path} has no column {column!r}")
+    if twice := next((name for name in names if name and names.count(name) > 1), None):
+        raise DatasetError(f"{path} has two columns {twice!r}")
+    for line, cells in rows:
+        row = dict(zip(names, cells, strict=False))
+        if not row.keys() >= set(columns):
+            raise DatasetError(f"{path}, line {line}: too few columns")
+        # A decimal comma between commas would move all that follows it.
+        if any(cells[len(names) :]):
+            raise DatasetError(f"{path}, line {line}: more cells than columns")
+        yield row
 
 
 def _wide(path: Path) -> dict[str, dict[int, float]]:
@@ -333,12 +383,11 @@ def _wide(path: Path) -> dict[str, dict[int, float]]:
     for row in _rows(path, ("song_id",)):
         cells = table.setdefault(_song(row["song_id"]), {})
         for name, cell in row.items():
-            match = re.fullmatch(r"sample_(\d+)ms", name or "")
-            if match and cell and cell.strip():
-                value = _number({name: cell}, name, path)
-                if not -1 <= value <= 1:
-                    raise DatasetError(f"{path}: song {row['song_id']} has {value}, beyond [-1, 1]")
-                cells[int(match[1])] = value
+            match = re.fullmatch(r"sample_(\d+)ms", name)
+            if match and cell:
+                value, time = _number(row, name, path, -1, 1), int(match[1])
+                if cells.setdefault(time, value) != value:
+                    raise DatasetError(f"{path}: song {row['song_id']} has two values of {name}")
     return table
 
 
@@ -355,15 +404,27 @@ def _joined(
 
 
 def _song(cell: str) -> str:
-    """A song's name as tables write it: without blanks, a whole number without its ``.0``."""
-    return re.sub(r"^(\d+)\.0+$", r"\1", cell.strip())
+    """A song's name as tables write it: a whole number without zeros before it or its ``.0``."""
+    return re.sub(r"^0*(\d+)(\.0+)?$", r"\1", cell.strip())
 
 
-def _number(row: dict[str, str], column: str, where: Path) -> float:
+def _number(
+    row: dict[str, str], column: str, where: Path, low: float = -math.inf, high: float = math.inf
+) -> float:
     try:
         value = float(row[column])
     except ValueError:
-        value = np.nan
-    if not np.isfinite(value):
+        value = math.nan
+    if not math.isfinite(value):
         raise DatasetError(f"{where}: {column} {row[column]!r} is not a number")
+    if not low <= value <= high:
+        raise DatasetError(f"{where}: {column} {row[column]} is beyond [{low:g}, {high:g}]")
     return value
+
+
+def _own_fold(row: dict[str, str], where: Path) -> int:
+    """The fold that a table gives."""
+    fold = _number(row, "fold", where, -1, _MOST_FOLDS)
+    if not fold.is_integer():
+        raise DatasetError(f"{where}: fold {row['fold']} is not a whole number")
+    return int(fold)

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.audio.files import FileSource
-from streamer.audio.resample import Resampled
-from streamer.errors import DatasetError, StreamerError
+from streamer.audio.resample import Resampled, Skipped
+from streamer.errors import AudioError, DatasetError, StreamerError
 from streamer.features.chroma import NO_HARMONY, PITCH_CLASSES, Chroma, HarmonyState
 from streamer.features.framing import Framing
 from streamer.features.gain import Volume, VolumeState
@@ -103,8 +103,8 @@ def prepare(
     """The songs of ``clips``; features are taken from ``cache`` where an earlier run left them.
 
     Clips that are no music and never held out are heard behind others in their distorted takes.
-    Pieces of pairs have none. Raises ``DatasetError`` where a clip cannot be read or is shorter
-    than a frame.
+    Pieces of pairs have none. Raises ``DatasetError`` where a clip cannot be heard to its end
+    or is shorter than a frame; what was extracted of the others is kept.
     """
     cache.mkdir(parents=True, exist_ok=True)
     prints = [_fingerprint(clip.path) for clip in clips]
@@ -127,12 +127,17 @@ def prepare(
         if takes:
             missing.append(_Task(replace(clip, hints=None), recipe, around, takes))
     done = len(clips) - len(missing)
+    failures = []
     for failure in _extracted(missing, processes or cores()):
         if failure:
-            raise DatasetError(failure)
+            failures.append(failure)
         done += 1
         if progress is not None:
             progress(done, len(clips))
+    if failures:
+        others = len(failures) - 1
+        more = f" (and {others} more {'clip' if others == 1 else 'clips'})" if others else ""
+        raise DatasetError(min(failures) + more)
     songs = []
     for clip, own in zip(clips, files, strict=True):
         heard = tuple(_read(file, recipe) for file in own)
@@ -262,10 +267,20 @@ def _surroundings(around: tuple[_Recording, ...]) -> Surroundings:
 
 
 def samples_of(path: Path, rate: int) -> NDArray[np.float32]:
-    """A whole clip at ``rate`` Hz, mono float32. Raises ``AudioError``."""
-    source = Resampled(FileSource(path), rate)
-    pieces = [piece for piece in source if isinstance(piece, np.ndarray)]
-    return np.concatenate([np.empty(0, np.float32), *pieces])
+    """A whole clip at ``rate`` Hz, mono float32; samples that are no sound are zeros.
+
+    Raises ``AudioError``, also where not all of it can be heard: what was said of the clip may be
+    about the rest.
+    """
+    pieces = [np.empty(0, np.float32)]
+    for piece in Resampled(FileSource(path), rate):
+        if isinstance(piece, np.ndarray):
+            pieces.append(piece)
+        elif isinstance(piece, Skipped):
+            pieces.append(np.zeros(piece.samples, np.float32))
+        elif piece.missing:
+            raise AudioError(f"{piece.message}: get a whole copy, or take it out of the dataset")
+    return np.concatenate(pieces)
 
 
 def chroma_of(features: FeatureConfig) -> Chroma | None:

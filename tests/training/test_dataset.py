@@ -74,6 +74,11 @@ def swapped(old: str, new: str) -> Callable[[str], str]:
     return lambda text: text.replace(old, new)
 
 
+def first_label(cells: str) -> Callable[[str], str]:
+    """Puts another song and first label into a row."""
+    return lambda text: f"{cells},{text.split(',', 2)[2]}"
+
+
 FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
     "a missing column": (line("excerpts.csv", 0, swapped("fold", "fald")), "no column 'fold'"),
     "a short line": (line("excerpts.csv", 2, swapped(",30.0", "")), "line 3: too few columns"),
@@ -84,16 +89,36 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
     "no labels": (gone("annotations/valence.csv"), "valence.csv is missing"),
     "no file": (gone("audio/1_30.0.flac"), "names 1_30.0.flac, but the file is missing"),
     "a label of 1.2": (
-        line("annotations/arousal.csv", 3, lambda text: "3,1.2," + text[4:]),
-        "song 3 has 1.2, beyond [-1, 1]",
+        line("annotations/arousal.csv", 3, first_label("3,1.2")),
+        "sample_15000ms 1.2 is beyond [-1, 1]",
     ),
     "a label that is a word": (
-        line("annotations/arousal.csv", 3, lambda text: "3,loud," + text[4:]),
+        line("annotations/arousal.csv", 3, first_label("3,loud")),
         "'loud' is not a number",
     ),
     "a label that is NaN": (
-        line("annotations/arousal.csv", 3, lambda text: "3,nan," + text[4:]),
+        line("annotations/arousal.csv", 3, first_label("3,nan")),
         "'nan' is not a number",
+    ),
+    "another value": (
+        line("annotations/arousal.csv", 3, first_label("2,.9")),
+        "song 2 has two values of sample_15000ms",
+    ),
+    "two columns of one name": (
+        line("annotations/arousal.csv", 0, swapped("sample_15500ms", "sample_15000ms")),
+        "has two columns 'sample_15000ms'",
+    ),
+    "decimal commas between commas": (
+        line("excerpts.csv", 2, swapped("30.0,", "30,0,")),
+        "line 3: more cells than columns",
+    ),
+    "half a fold": (
+        line("excerpts.csv", 2, lambda text: text[:-1] + "1.5"),
+        "fold 1.5 is not a whole number",
+    ),
+    "a fold beyond counting": (
+        line("excerpts.csv", 2, lambda text: text[:-1] + "1e300"),
+        "fold 1e300 is beyond [-1, 9999]",
     ),
     "no id": (line("annotations/valence.csv", 0, swapped("song_id", "id")), "no column 'song_id'"),
     "elsewhere": (
@@ -196,6 +221,53 @@ def test_tables_as_spreadsheets_leave_them(excerpts: Path, deam: Path, tmp_path:
             assert ours.labels.size
 
 
+@pytest.mark.parametrize(
+    ("encoding", "between", "ends"),
+    [("utf-16", "\t", "\r\n"), ("utf-8-sig", ";", "\r\n"), ("utf-8", ";", "\r")],
+)
+def test_tables_of_other_countries(
+    excerpts: Path, deam: Path, tmp_path: Path, encoding: str, between: str, ends: str
+) -> None:
+    """Semicolons, tabs, decimal commas, UTF-16, quotes, and zeros before a number read alike."""
+    for layout in (excerpts, deam):
+        plain = read_dataset(layout)
+        folder = tmp_path / layout.name
+        shutil.copytree(layout, folder)
+        for table in folder.rglob("*.csv"):
+            rows = [row.split(",") for row in table.read_text().splitlines()]
+            for row in rows[1:]:
+                row[0] = f'"0{row[0]}"'
+                row[1:] = [cell if "/" in cell else cell.replace(".", ",") for cell in row[1:]]
+            lines = [between.join([*row, ""]) for row in rows] + [between * 3, ""]
+            table.write_bytes(ends.join(lines).encode(encoding))
+        read = read_dataset(folder)
+        assert [clip.song for clip in read.clips] == [clip.song for clip in plain.clips]
+        for ours, theirs in zip(read.clips, plain.clips, strict=True):
+            assert (ours.fold, ours.path.name) == (theirs.fold, theirs.path.name)
+            np.testing.assert_array_equal(ours.times, theirs.times)
+            np.testing.assert_array_equal(ours.labels, theirs.labels)
+            assert ours.labels.size
+
+
+def test_numbers_of_clips_have_their_range(
+    quadrant_clips: Path, felt_clips: Path, tmp_path: Path
+) -> None:
+    """A tag beyond the plane, or a share in percent, is named instead of learnt."""
+    clips, felt = tmp_path / "clips", tmp_path / "felt"
+    shutil.copytree(quadrant_clips, clips)
+    shutil.copytree(felt_clips, felt)
+    for folder, column, value, said in (
+        (clips, "arousal", "7", r"arousal 7 is beyond \[-1, 1\]"),
+        (felt, "joyful_activation", "37", r"joyful_activation 37 is beyond \[0, 1\]"),
+    ):
+        head, first, *rest = (folder / "clips.csv").read_text().splitlines()
+        row = first.split(",")
+        row[head.split(",").index(column)] = value
+        (folder / "clips.csv").write_text("\n".join([head, ",".join(row), *rest]) + "\n")
+        with pytest.raises(DatasetError, match=said):
+            read_dataset(folder)
+
+
 def test_no_dataset(tmp_path: Path) -> None:
     """A folder that is not there, and one that holds none, say what would make them one."""
     with pytest.raises(DatasetError, match="there is no dataset folder"):
@@ -277,6 +349,13 @@ def test_hints_beside_a_dataset(excerpts: Path, tmp_path: Path) -> None:
         assert hints is not None
         assert hints.shape == (count, 114)
         assert np.array_equal(hints[:, :64], embedding[begin : begin + count])
-    file.write_bytes(b"nothing")
-    with pytest.raises(DatasetError, match=r"songs\.npz cannot be read as hints"):
-        read_dataset(folder)
+    whole = file.read_bytes()
+    for damaged in (b"nothing", b"", whole[:100], whole[: len(whole) // 2]):
+        file.write_bytes(damaged)
+        with pytest.raises(DatasetError, match=r"songs\.npz cannot be read as hints"):
+            read_dataset(folder)
+    for wrong in (np.zeros((3, 64)), np.full((windows.sum(), 64), np.nan)):
+        tags = np.zeros((len(wrong), 50))
+        np.savez(file, path=np.array(paths), windows=windows, embedding=wrong, tags=tags)
+        with pytest.raises(DatasetError, match="114 numbers for each window"):
+            read_dataset(folder)

@@ -258,3 +258,31 @@ def test_a_clip_that_cannot_be_heard(clips: list[Clip], recipe: Recipe, tmp_path
             tmp_path / "c",
             processes=1,
         )
+
+
+def test_a_clip_of_which_a_part_is_missing(
+    clips: list[Clip], recipe: Recipe, tmp_path: Path
+) -> None:
+    """Labels of what cannot be heard are not learnt in silence, and no loss shifts those behind it.
+
+    Of several such clips one is named, the others are counted; the whole ones are kept in the
+    cache.
+    """
+    import soundfile
+
+    cut, worse, holed = tmp_path / "cut.flac", tmp_path / "worse.flac", tmp_path / "holed.wav"
+    sound = np.random.default_rng(0).normal(0, 0.1, 32_000).astype(np.float32)
+    soundfile.write(cut, sound, 16_000)
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    shutil.copyfile(cut, worse)
+    sound[4_000:8_000] = np.nan
+    soundfile.write(holed, sound, 16_000, subtype="FLOAT")
+    heard = samples_of(holed, 16_000)
+    assert len(heard) == 32_000
+    assert not heard[4_000:8_000].any()
+    np.testing.assert_array_equal(heard[8_000:], sound[8_000:])
+
+    given = [dataclasses.replace(clips[0], path=path) for path in (cut, holed, worse)]
+    with pytest.raises(DatasetError, match=r"cut\.flac breaks off after .* \(and 1 more clip"):
+        prepare(given, recipe, tmp_path / "c", processes=1)
+    assert len(prepare(given[1:2], recipe, tmp_path / "c", processes=1)) == 1
