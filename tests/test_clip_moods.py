@@ -12,6 +12,8 @@ import pytest
 from streamer import EmotionTracker, load_model
 from streamer.audio.files import FileSource
 from streamer.audio.resample import Resampled
+from streamer.circumplex import quadrant
+from streamer.events import QUADRANTS
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
@@ -45,11 +47,17 @@ def means(clip: Path) -> dict[str, tuple[float, float]]:
     return found
 
 
+@pytest.mark.parametrize("mood", QUADRANTS)
+def test_each_mood_is_named(means: dict[str, tuple[float, float]], mood: str) -> None:
+    """In the mean each section lies in the quadrant that it was composed for."""
+    print({name: (round(v, 3), round(a, 3)) for name, (v, a) in means.items()})
+    assert quadrant(*means[mood]) == mood
+
+
 @pytest.mark.parametrize("loud", ["happy", "tense"])
 @pytest.mark.parametrize("soft", ["sad", "calm"])
 def test_loud_sections_are_more_aroused(
     means: dict[str, tuple[float, float]], loud: str, soft: str
 ) -> None:
     """Happy and tense come out at least .1 more aroused than sad and calm."""
-    print({name: (round(v, 3), round(a, 3)) for name, (v, a) in means.items()})
     assert means[loud][1] >= means[soft][1] + 0.1

@@ -60,7 +60,7 @@ def test_major_is_brighter_by_a_tenth(figures: Figures) -> None:
 
 
 #: What is not reached, with the figure: six pieces, of which one differs by a little more.
-UNSTEADY = pytest.mark.xfail(strict=True, reason="the arpeggios in minor differ by .059")
+UNSTEADY = pytest.mark.xfail(strict=True, reason="the arpeggios in minor differ by .0501")
 
 
 @pytest.mark.parametrize(
