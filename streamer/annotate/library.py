@@ -59,27 +59,31 @@ class Outcome:
     partial: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Found:
     """What a search for sound files came to.
 
     ``files`` to be read; ``left_out``: how many files of each ending look like sound, and cannot be
-    read; ``closed``: folders that could not be entered, and why.
+    read; ``closed``: folders that could not be entered, and why; ``endless``: pipes and the like.
     """
 
     files: list[Path]
     left_out: Counter[str]
     closed: dict[Path, str]
+    endless: int = 0
 
     @property
     def complete(self) -> bool:
         """Whether nothing that looks like sound was passed over."""
-        return not (self.left_out or self.closed)
+        return not (self.left_out or self.closed or self.endless)
 
     def passed_over(self) -> str:
         """What was passed over, in words."""
         endings = [f"{count} {ending}" for ending, count in sorted(self.left_out.items())]
         parts = [f"left out {', '.join(endings)}: nothing here reads these"] if endings else []
+        if self.endless:
+            what = "pipe or device" if self.endless == 1 else "pipes or devices"
+            parts.append(f"left out {self.endless} {what}: name what is to be waited for")
         parts += [f"cannot enter {folder}: {why}" for folder, why in self.closed.items()]
         return "; ".join(parts)
 
@@ -119,6 +123,8 @@ def sound_files(paths: Sequence[Path]) -> Found:
                     found.left_out[ending] += 1
                 elif file.is_file() or file.is_symlink():  # a pipe of that name would be waited for
                     files.setdefault(os.path.normpath(file.absolute()), file)
+                else:
+                    found.endless += 1
     found.files.extend(files.values())
     return found
 

@@ -82,7 +82,8 @@ class Contents:
     sizes in its header that its writer never filled in, or without them, as stretches of the file
     (begin, end) and bytes in between. ``remark``: what a person should know. ``share``: of the
     bytes of sound that its header promises, those that are there; 1 where it makes no promise.
-    ``open_end``: an Ogg file whose last page is missing.
+    ``open_ends``: the parts of an Ogg file whose last page is missing, counted from 1.
+    ``behind``: the kind of a recording that follows and is not heard.
     """
 
     kind: str | None
@@ -93,7 +94,8 @@ class Contents:
     mended: tuple[bytes | tuple[int, int], ...] = ()
     remark: str | None = None
     share: float = 1.0
-    open_end: bool = False
+    open_ends: tuple[int, ...] = ()
+    behind: str | None = None
 
 
 def look_into(path: Path) -> Contents:
@@ -114,7 +116,7 @@ def look_into(path: Path) -> Contents:
             if kind == "MP3":
                 return _mp3(data)
             if kind in ("OGG", "Ogg FLAC", "Speex"):
-                return Contents(kind, len(data), _ogg_parts(data), open_end=not _ogg_is_whole(data))
+                return _ogg(data, kind)
             if kind in _PROMISED:
                 return Contents(kind, len(data), share=_share(_PROMISED[kind](data), len(data)))
             return Contents(kind, len(data))
@@ -183,13 +185,36 @@ def _given_back(data: mmap.mmap, at: int, begin: int) -> int:
     return begin + stretch
 
 
+#: What recordings of other kinds begin with, as no sound has it by chance, and the bytes before it.
+_OTHERS = ((b"OggS\0\2\0\0\0\0\0\0\0\0", 0), (b"WAVEfmt ", 8))
+#: Kinds that can be told by their first bytes wherever these stand.
+_PLAIN = ("WAV", "FLAC", "OGG", "Ogg FLAC", "Speex", "AIFF", "CAF")
+
+
+def _begins(data: mmap.mmap, at: int) -> str | None:
+    """The kind of the recording that begins at ``at``, in the middle of a file."""
+    kind = kind_of(data[at : at + HEAD])
+    if kind == "MP3":  # a tag may stand alone, and one frame be there by chance
+        while at < len(data) and (size := tag_size(data, at)):
+            at += size
+        frame = _mpeg_frame(data, at)
+        return kind if frame is not None and _run(data, at, frame)[0] > 2 else None
+    return kind if kind in _PLAIN else None
+
+
 def _flac_parts(data: mmap.mmap) -> Iterator[int]:
-    """Where further FLAC streams begin."""
+    """Where further FLAC streams begin, and the first recording of another kind behind them."""
     begin = 0
     while begin < len(data):
         # A mark may lie across the border.
-        for found in _FLAC.finditer(data, max(42, begin), min(len(data), begin + _STRETCH + 7)):
+        first, end = max(42, begin), min(len(data), begin + _STRETCH + 13)
+        marks = [data.find(mark, first, end) - before for mark, before in _OTHERS]
+        other = min((at for at in marks if at >= 42 and _begins(data, at)), default=end)
+        for found in _FLAC.finditer(data, first, min(other, begin + _STRETCH + 7)):
             yield found.start()
+        if other < end:
+            yield other
+            return
         begin += _STRETCH
         _given_back(data, begin, begin - _STRETCH)
 
@@ -208,6 +233,10 @@ def _chunks(data: mmap.mmap, order: str) -> Iterator[tuple[bytes, int, int]]:
         (size,) = struct.unpack_from(order + "I", data, at + 4)
         yield name, at + 8, size
         at += 8 + size + (size & 1)
+
+
+#: Bytes behind a WAV's sound that are no tag and no slip of a writer.
+_LEFT_BEHIND = 8_192
 
 
 def _wav(data: mmap.mmap) -> Contents:
@@ -234,12 +263,36 @@ def _wav(data: mmap.mmap) -> Contents:
     if wide and size == 0xFFFF_FFFF:
         return Contents("WAV", len(data), share=_share([(begin, told)], len(data)))
     share = _share(sounds, len(data))
+    if len(parts := _wav_parts(data, order)) > 1:
+        return Contents("WAV", len(data), parts)
     stretches = [(at, min(at + length, len(data))) for at, length in sounds if at < len(data)]
     if len(stretches) > 1:
         remark = f"holds its sound in {len(stretches)} pieces: other programs may stop after one"
         mended = _renewed(data, begin, stretches, order)
         return Contents("WAV", len(data), mended=mended, remark=remark, share=share)
-    return Contents("WAV", len(data), share=share)
+    end = begin + size + (size & 1)
+    untold: str | None = None
+    if (
+        len(data) - end > _LEFT_BEHIND
+        and not _well_formed(data, end, order)
+        and data[end : end + _LEFT_BEHIND].strip(b"\0")
+        and not tag_size(data, end)
+    ):
+        kilobytes = (len(data) - end) // 1000
+        untold = f"holds {kilobytes} kB that its header does not tell of: these are not heard"
+    return Contents("WAV", len(data), remark=untold, share=share)
+
+
+def _wav_parts(data: mmap.mmap, order: str) -> tuple[int, ...]:
+    """Where recordings begin that stand behind each other, each where the one before it ends."""
+    parts, at = [0], 0
+    while data[at : at + 4] in (b"RIFF", b"RIFX"):
+        size = struct.unpack_from(order + "I", data, at + 4)[0]
+        at += 8 + size + (size & 1)
+        if at + HEAD > len(data) or _begins(data, at) is None or len(parts) == _MOST_CHUNKS:
+            break
+        parts.append(at)
+    return tuple(parts)
 
 
 def _well_formed(data: mmap.mmap, begin: int, order: str) -> bool:
@@ -369,15 +422,15 @@ def _asf(data: mmap.mmap) -> list[tuple[int, int]]:
 _PROMISED = {"AIFF": _aiff, "W64": _w64, "VOC": _voc, "WMA": _asf}
 
 
-def _ogg_pages(data: mmap.mmap) -> Iterator[int]:
-    """Where the pages of an Ogg file begin."""
+def _ogg_pages(data: mmap.mmap) -> Iterator[tuple[int, int]]:
+    """Where the pages of an Ogg file begin and end; the last one may end behind the file."""
     at = kept = 0
     while 0 <= at <= len(data) - 27:
         kept = _given_back(data, at, kept)
         if data[at : at + 4] == b"OggS":
-            yield at
             segments = data[at + 26]
             end = at + 27 + segments + sum(data[at + 27 : at + 27 + segments])
+            yield at, end
             # A page that was cut off reaches into what follows it.
             whole = end >= len(data) or data[end : end + 4] == b"OggS"
             at = end if whole else data.find(b"OggS", at + 4)
@@ -385,29 +438,33 @@ def _ogg_pages(data: mmap.mmap) -> Iterator[int]:
             at = data.find(b"OggS", at)
 
 
-def _ogg_parts(data: mmap.mmap) -> tuple[int, ...]:
-    """Where streams, or groups of them, begin that follow each other in an Ogg file."""
+def _ogg(data: mmap.mmap, kind: str) -> Contents:
+    """An Ogg file: streams, or groups of them, that follow each other; another kind may be last.
+
+    A part ends with a complete page that says that it is the last. (libsndfile's own log says so
+    too, but not every time.)
+    """
     parts: list[int] = []
-    beginning = False
-    for at in _ogg_pages(data):
+    open_ends: list[int] = []
+    beginning = closed = False
+    last = 0  # where the newest whole page ends
+    for at, end in _ogg_pages(data):
         begins = bool(data[at + 5] & 2)
         if begins and not beginning:
+            if parts and not closed:
+                open_ends.append(len(parts))
             parts.append(at)
         beginning = begins
-    return (0, *parts[1:])
-
-
-def _ogg_is_whole(data: mmap.mmap) -> bool:
-    """Whether an Ogg file ends with a complete page that says that it is the last.
-
-    (libsndfile's own log says so too, but not every time.)
-    """
-    tail = data[max(0, len(data) - 70_000) :]  # a page has at most 65,307 bytes
-    page = tail[tail.rfind(b"OggS") :]
-    if len(page) < 27 or not page[5] & 4:
-        return False
-    segments = page[26]
-    return len(page) >= 27 + segments + sum(page[27 : 27 + segments])
+        whole = end == len(data) or (end < len(data) and data[end : end + 4] == b"OggS")
+        # Behind the last one anything may follow, a tag for instance.
+        closed = bool(data[at + 5] & 4) and end <= len(data)
+        last = end if whole or closed else last
+    if not closed:
+        open_ends.append(max(1, len(parts)))
+    parts = [0, *parts[1:]]
+    if _begins(data, last) not in (None, "OGG", "Ogg FLAC", "Speex"):
+        parts.append(last)
+    return Contents(kind, len(data), tuple(parts), open_ends=tuple(open_ends))
 
 
 _KBITS = {
@@ -500,14 +557,15 @@ def _index(data: bytes | mmap.mmap, at: int, frame: _Frame) -> tuple[int, int] |
             padding = (delays >> 12) + (delays & 0xFFF)
         return (frames if flags & 1 else 0), padding
     if head[36:40] == b"VBRI" and len(head) >= 54:
-        return struct.unpack_from(">I", head, 50)[0], 0
+        return 0, 0  # whatever it says: libsndfile does not know this one, and guesses
     return None
 
 
 def unfinished_index(data: bytes | mmap.mmap, at: int) -> int:
-    """Bytes of the frame at ``at`` if it is an index whose number was never filled in; else 0.
+    """Bytes of the frame at ``at`` if it is an index that does not help libsndfile; else 0.
 
-    A recorder that is killed leaves one, and libsndfile stops somewhere by it.
+    A recorder that is killed leaves one whose number was never filled in, and libsndfile stops
+    somewhere by it; so it does by a VBRI, whose number it does not read.
     """
     frame = _mpeg_frame(data, at)
     index = _index(data, at, frame) if frame is not None else None
@@ -530,10 +588,14 @@ def _mp3(data: mmap.mmap) -> Contents:
     guessed = broken = True
     mended: tuple[tuple[int, int], ...] = ()
     layout: tuple[int, int, int, bool] | None = None
+    behind: str | None = None
     while at + 4 <= len(data):
         kept = _given_back(data, at, kept)
         frame = _mpeg_frame(data, at)
         if frame is None:
+            if frames and (behind := _begins(data, at)) not in (None, "MP3"):
+                break
+            behind = None
             if (size := tag_size(data, at)) and at + size < len(data):
                 at += size
                 broken = True
@@ -564,7 +626,7 @@ def _mp3(data: mmap.mmap) -> Contents:
     if len(parts) == 1 and not guessed and frames > told + 1:
         parts.append(len(data))
     length_s = max(0.0, seconds) if frames else None
-    return Contents("MP3", len(data), (0, *parts[1:]), length_s, guessed, mended)
+    return Contents("MP3", len(data), (0, *parts[1:]), length_s, guessed, mended, behind=behind)
 
 
 def _run(data: mmap.mmap, at: int, like: _Frame) -> tuple[int, int]:

@@ -182,8 +182,17 @@ class FileSource:
             return fault
         if self._contents.share < 1.0:
             return _breaks_off(heard, heard / self._contents.share)
-        if self._contents.open_end:
-            return f"breaks off after {heard:.1f} s: its last page is missing"
+        if self._contents.open_ends:
+            count = len(self._contents.parts)
+            if self._contents.open_ends == (count,):
+                return f"breaks off after {heard:.1f} s: its last page is missing"
+            which = ", ".join(map(str, self._contents.open_ends))
+            return f"breaks off in part {which} of its {count}: a last page is missing"
+        if (behind := self._contents.behind) is not None:
+            return (
+                f"goes on after {heard:.1f} s with a recording of another kind ({behind}), which "
+                f"is not heard: take them apart, or convert each"
+            )
         counted = self._contents.length_s
         if counted is not None and heard < counted - _SLACK_S * len(self._contents.parts):
             return _breaks_off(heard, counted)
@@ -542,7 +551,7 @@ def _open(path: Path) -> tuple[_Reader, Contents]:
 def _open_file(path: Path, contents: Contents) -> _Reader:
     """A regular file: through libsndfile where it hears all of it, otherwise through a decoder."""
     joined = len(contents.parts) > 1
-    if joined and contents.kind in ("OGG", "Ogg FLAC", "Speex", "FLAC"):
+    if joined and contents.kind in ("OGG", "Ogg FLAC", "Speex", "FLAC", "WAV"):
         ends = (*contents.parts[1:], contents.size)
         stretches = zip(contents.parts, ends, strict=True)
         return _Joined([partial(_open_part, path, stretch) for stretch in stretches])
@@ -578,9 +587,11 @@ def _open_file(path: Path, contents: Contents) -> _Reader:
 
 def _open_part(path: Path, stretch: tuple[int, int]) -> _Reader:
     """One of the recordings in a file."""
-    part = _Stretches(path, (stretch,))
+    part: Any = _Stretches(path, (stretch,))
     kind = kind_of(part.read(HEAD))
     part.seek(0)
+    if kind == "MP3":  # as a file libsndfile would guess its length
+        part = _pumped(part)
     if kind not in ("Ogg FLAC", "Speex"):
         if (file := _sndfile(part)) is not None:
             return _Sndfile(file, Contents(kind, stretch[1] - stretch[0]))

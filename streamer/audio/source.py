@@ -144,7 +144,7 @@ class Downmix:
         #: The channel that is heard alone, by its number from 1 on.
         self.alone: int | None = None
         self._sounds = 0  # looks in a row at which the mix had the sound
-        self._news: str | None = None
+        self._news: list[str] = []
 
     def __call__(self, block: NDArray[np.float32], out: Samples) -> None:
         """Write the mono of ``block`` (samples, channels) into ``out`` (samples,).
@@ -165,8 +165,8 @@ class Downmix:
 
     def news(self) -> str | None:
         """What has changed since the last call and a person should know."""
-        news, self._news = self._news, None
-        return news
+        news, self._news = self._news, []
+        return "; then ".join(news) or None
 
     def _mix(self, block: NDArray[np.float32], out: Samples) -> None:
         # Channel by channel instead of a matrix product, which would round by the block's length.
@@ -209,7 +209,7 @@ class Downmix:
             elif mixed >= _SOUNDS * most:
                 self._sounds += 1
                 if self._sounds == _BACK:
-                    self._news = "all channels are heard again, mixed"
+                    self._news.append("all channels are heard again, mixed")
                     self.alone = None
             else:
                 self._sounds = 0
@@ -223,7 +223,7 @@ class Downmix:
     def _hear(self, channel: int, why: str) -> None:
         self.alone = channel
         self._sounds = 0
-        self._news = f"{why}: channel {channel} is heard alone"
+        self._news.append(f"{why}: channel {channel} is heard alone")
 
 
 #: Full scale is 1; float recordings overshoot it a little, never by 18 dB.

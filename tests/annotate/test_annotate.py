@@ -519,6 +519,18 @@ def test_what_looks_like_sound_is_never_passed_over_in_silence(tmp_path: Path) -
     assert sound_files([elsewhere / "linked.flac"]).complete
 
 
+def test_pipes_in_a_folder_are_counted(tmp_path: Path) -> None:
+    """One would be waited for: it is left out and told of, unless it is named by itself."""
+    (tmp_path / "a.flac").touch()
+    for name in ("b.wav", "c.mp3", "d.txt"):
+        os.mkfifo(tmp_path / name)
+    found = sound_files([tmp_path])
+    assert found.files == [tmp_path / "a.flac"]
+    assert not found.complete
+    assert found.passed_over().startswith("left out 2 pipes or devices: ")
+    assert sound_files([tmp_path / "b.wav"]).complete
+
+
 def test_a_folder_that_cannot_be_entered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is named with the reason; the others are searched."""
     for name in ("closed", "open"):

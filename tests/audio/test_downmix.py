@@ -139,3 +139,16 @@ def test_what_is_no_number_changes_nothing() -> None:
     with np.errstate(all="ignore"):
         mono(downmix, block)
     assert downmix.alone is None
+
+
+def test_all_that_changed_within_a_block_is_told() -> None:
+    """Channels that cancel each other out for a moment, and are back: both, in their order."""
+    left = noise(1.0, 1)
+    right = left.copy()
+    right[: len(left) // 2] *= -1
+    downmix = Downmix(RATE, 2)
+    mono(downmix, np.concatenate([np.concatenate([left, right], axis=1), noise(4.0, 2)]))
+    news = downmix.news()
+    assert news is not None
+    assert news.index("is heard alone") < news.index("; then all channels are heard again")
+    assert downmix.news() is None

@@ -136,6 +136,109 @@ def test_links_of_other_codecs(
     assert (remarks, source.incomplete) == ([], False)
 
 
+@pytest.mark.parametrize("codec", ["libvorbis", "libopus", "flac"])
+def test_a_link_that_was_cut(
+    ffmpeg: Callable[..., bytes], songs: Path, tmp_path: Path, codec: str
+) -> None:
+    """A chain is heard to its end, and which of its parts breaks off is told."""
+    link = ffmpeg("-i", songs / "48.wav", "-c:a", codec, "-f", "ogg", "-")
+    path = tmp_path / "radio.ogg"
+    path.write_bytes(link[: len(link) // 2] + link)
+    length_s, remarks, source = heard(path)
+    assert 5 < length_s < 6.2
+    assert source.incomplete
+    assert remarks == [f"{path} breaks off in part 1 of its 2: a last page is missing"]
+    path.write_bytes(link + link)
+    assert heard(path)[1] == []
+
+
+WORDS = {
+    "wav": "-f wav -bitexact",
+    "flac": "-f flac",
+    "ogg": "-c:a libvorbis -f ogg",
+    "mp3": "-c:a libmp3lame -f mp3",
+}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        *(("wav", "wav"), ("wav", "flac"), ("wav", "mp3"), ("flac", "ogg"), ("flac", "wav")),
+        *(("ogg", "flac"), ("ogg", "wav"), ("ogg", "mp3")),
+    ],
+)
+def test_recordings_of_two_kinds_in_one_file(
+    ffmpeg: Callable[..., bytes], songs: Path, tmp_path: Path, first: str, second: str
+) -> None:
+    """What stands behind the end of another recording is heard."""
+    path = tmp_path / f"joined.{first}"
+    for number, kind in enumerate((first, second)):
+        # Not into a pipe: there neither WAV nor FLAC can tell of a length.
+        ffmpeg("-i", songs / "stereo.wav", *WORDS[kind].split(), tmp_path / f"{number}")
+    path.write_bytes((tmp_path / "0").read_bytes() + (tmp_path / "1").read_bytes())
+    length_s, remarks, source = heard(path)
+    assert length_s == pytest.approx(8, abs=0.1)
+    assert remarks == []
+    assert not source.incomplete
+
+
+@pytest.mark.parametrize("second", ["flac", "ogg", "wav"])
+def test_another_kind_behind_mp3(
+    ffmpeg: Callable[..., bytes], songs: Path, tmp_path: Path, second: str
+) -> None:
+    """It is not heard, and that is told."""
+    path = tmp_path / "joined.mp3"
+    for number, kind in enumerate(("mp3", second)):
+        # Not into a pipe: there neither WAV nor FLAC can tell of a length.
+        ffmpeg("-i", songs / "stereo.wav", *WORDS[kind].split(), tmp_path / f"{number}")
+    path.write_bytes((tmp_path / "0").read_bytes() + (tmp_path / "1").read_bytes())
+    length_s, remarks, source = heard(path)
+    assert length_s == pytest.approx(4, abs=0.1)
+    assert source.incomplete
+    (remark,) = remarks
+    assert f"a recording of another kind ({second.upper()}), which is not heard" in remark
+
+
+@pytest.mark.parametrize("counted", [0.5, 1, 3])
+def test_an_index_of_fraunhofers(
+    ffmpeg: Callable[..., bytes], songs: Path, tmp_path: Path, counted: float
+) -> None:
+    """MP3 of varying bit rate with a VBRI is heard to its end, whatever that counts."""
+    path = tmp_path / "whole.mp3"
+    words = ("-c:a", "libmp3lame", "-q:a", 4, "-id3v2_version", 0)
+    ffmpeg("-i", songs / "stereo.wav", *words, path)
+    data = bytearray(path.read_bytes())
+    index = data.index(b"Xing")
+    frames, size = struct.unpack_from(">2I", data, index + 8)
+    following = data.index(data[:2], index + 100)
+    data[4:following] = bytes(following - 4)
+    struct.pack_into(
+        ">4s3H2I4H", data, 36, b"VBRI", 1, 0, 75, size, round(counted * frames), 1, 1, 2, 1
+    )
+    vbri = tmp_path / "vbri.mp3"
+    vbri.write_bytes(data)
+    length_s, remarks, source = heard(vbri)
+    assert length_s == pytest.approx(seconds_of(ffmpeg, vbri), abs=0.1)
+    assert (remarks, source.incomplete) == ([], False)
+
+
+def test_more_than_the_header_tells_of(tmp_path: Path) -> None:
+    """Sound behind what a WAV's header counts is not heard, and that is told; zeros are nothing."""
+    path = tmp_path / "short.wav"
+    sound = np.random.default_rng(0).normal(0, 0.1, 2 * RATE).astype(np.float32)
+    soundfile.write(path, sound, RATE, subtype="PCM_16")
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<I", data, 40, 2 * RATE)
+    path.write_bytes(data)
+    length_s, remarks, _ = heard(path)
+    assert length_s == 1.0
+    (remark,) = remarks
+    assert "holds 88 kB that its header does not tell of" in remark
+    data[44 + 2 * RATE :] = bytes(2 * RATE)
+    path.write_bytes(data)
+    assert heard(path)[1] == []
+
+
 def test_sound_that_begins_late(
     ffmpeg: Callable[..., bytes],
     songs: Path,
