@@ -22,9 +22,11 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 # A shell that runs the tests in the background has SIGINT ignored, and children inherit that: those
 # that are to be interrupted would run on for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-# Likewise SIGHUP under nohup, which the program rightly goes on ignoring then.
-if hasattr(signal, "SIGHUP"):
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# Likewise SIGHUP under nohup, and SIGQUIT in the background, which the program rightly goes on
+# ignoring then.
+for _name in ("SIGHUP", "SIGQUIT"):
+    if hasattr(signal, _name):
+        signal.signal(getattr(signal, _name), signal.SIG_DFL)
 
 settings.register_profile(
     "streamer",

@@ -161,7 +161,11 @@ def endless(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         deadline = time.monotonic() + 30
         while not (tmp_path / "out.csv.partial.jsonl").exists():
             assert time.monotonic() < deadline
+        # Who waits for an end that does not come gets that of a process that was killed.
+        too_long = threading.Timer(60, run.kill)
+        too_long.start()
         yield run
+        too_long.cancel()
         run.kill()
 
 
@@ -201,8 +205,10 @@ def test_a_signal_leaves_no_draft_behind(tmp_path: Path, name: str) -> None:
             assert run.poll() is None
         run.send_signal(getattr(signal, name))
         _, said = run.communicate()
-    assert run.returncode == 128 + getattr(signal, name)
-    assert (list(folder.iterdir()), said) == ([], b"")
+    finished = run.returncode == 0  # before the signal came, on a busy machine
+    assert finished or run.returncode == 128 + getattr(signal, name)
+    left = [path.name for path in folder.iterdir()]
+    assert (left, said) == (["picture.png"] if finished else [], b"")
 
 
 def test_ctrl_c_before_anything_is_imported_is_silent(tmp_path: Path) -> None:
