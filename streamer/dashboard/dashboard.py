@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -34,13 +35,27 @@ def stop_process() -> None:
     os.killpg(os.getpgrp(), signal.SIGTSTP)
 
 
+def in_background(console: Console) -> bool:
+    """Whether another job of the shell has the console's terminal."""
+    try:
+        return os.tcgetpgrp(console.file.fileno()) != os.getpgrp()
+    except (OSError, ValueError, AttributeError):  # it is nobody's, or no terminal; or Windows
+        return False
+
+
+#: How often a dashboard in the background looks whether it has the terminal again, in seconds.
+_LOOK_S = 0.1
+
+
 class Dashboard:
     """Shows a history on a terminal while the context lasts.
 
     ``console`` should write to standard error. ``on_quit`` and ``on_reset`` are called from the
     refresh thread when ``q`` or ``r`` is pressed; space freezes the picture and lets it go; Ctrl-Z
-    gives the terminal back and calls ``stop_process`` until that returns. What others write to
-    standard error meanwhile goes to ``on_line``, and to standard error when all is over.
+    gives the terminal back and calls ``stop_process`` until that returns. While it is ``away``, in
+    the background, the terminal is the shell's, and the session goes on without a picture. What
+    others write to standard error meanwhile goes to ``on_line``, and to standard error when all is
+    over.
     """
 
     def __init__(
@@ -53,6 +68,7 @@ class Dashboard:
         on_line: Callable[[str], None] | None = None,
         open_keys: Callable[[], Keys | None] = Keys.open,
         stop_process: Callable[[], None] = stop_process,
+        away: Callable[[Console], bool] = in_background,
         rate: float = RATE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -60,6 +76,8 @@ class Dashboard:
         self._on_quit, self._on_reset, self._on_line = on_quit, on_reset, on_line
         self._open_keys, self._stop_process = open_keys, stop_process
         self._look = Look.of(console)
+        self._away = away
+        self._switch, self._over = threading.Lock(), threading.Event()
         self._keys: Keys | None = None
         self._aside: Aside | None = None
         self._frozen: Snapshot | None = None
@@ -73,6 +91,7 @@ class Dashboard:
         return console.is_terminal and not console.is_dumb_terminal
 
     def __enter__(self) -> Dashboard:
+        self._over.clear()
         self.resume()
         return self
 
@@ -82,7 +101,9 @@ class Dashboard:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.suspend()
+        self._over.set()
+        with self._switch:
+            self.suspend()
         if self.live.failure is not None and error is None:
             raise self.live.failure
 
@@ -136,11 +157,26 @@ class Dashboard:
         elif key == "\x1a":
             self.suspend()
             self._stop_process()
-            self.resume()
+            self._come_back()
         elif key == " ":
             self._frozen = None if self._frozen is not None else self._history.snapshot()
 
+    def _come_back(self) -> None:
+        """Take over the terminal once it is this job's, unless all is over by then."""
+        # It waits first: a process that stops itself goes on for a moment before it stands still.
+        while not self._over.wait(_LOOK_S) and self._away(self._console):
+            pass
+        if not self._over.is_set():
+            with self._switch:
+                if not self._over.is_set():
+                    self.resume()
+
     def _draw(self, size: Size) -> Picture | None:
+        # (The first picture is drawn by who takes over the terminal, and has other things to do.)
+        if self.live.is_its_thread() and self._away(self._console):
+            self.suspend()
+            self._come_back()
+            return None
         for key in self._keys.poll() if self._keys is not None else "":
             self.press(key)
         snapshot = self._frozen or self._history.snapshot()

@@ -105,6 +105,10 @@ class CalmLive(Live):
         if thread is not None and thread is not threading.current_thread():
             thread.join(_JOIN_S)
 
+    def is_its_thread(self) -> bool:
+        """Whether this is the thread that refreshes."""
+        return threading.current_thread() is self._refresh_thread
+
     def refresh(self) -> None:
         """Draw the next picture, unless nothing changed or drawing has become too dear."""
         with self._lock:

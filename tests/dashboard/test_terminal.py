@@ -275,6 +275,40 @@ def test_ctrl_z_and_fg(tmux: Tmux, tmp_path: Path) -> None:
     assert tmux.modes() == "0 1"
 
 
+def test_in_the_background_the_terminal_is_the_shells(tmux: Tmux, tmp_path: Path) -> None:
+    """After Ctrl-Z and ``bg`` the session goes on without a picture, which ``fg`` brings back."""
+    out = tmp_path / "out"
+    tmux.type(f"{sys.executable} {DRIVER} skip 20 > {out}", "Enter")
+    tmux.until(lambda lines: "q quit" in lines[-1] if lines else False)
+    tmux.type("C-z")
+    tmux.until(lambda lines: any("Stopped" in line for line in lines))
+    before = out.stat().st_size
+    tmux.type("bg", "Enter")
+    tmux.until(lambda _: out.stat().st_size > before)
+    tmux.type("echo here I am", "Enter")
+    tmux.until(lambda lines: "here I am" in lines)
+    assert tmux.modes() == "0 1"
+    tmux.type("fg", "Enter")
+    tmux.until(lambda lines: "q quit" in lines[-1] and "Gymnop" in lines[0])
+    assert tmux.modes() == "1 0"
+    tmux.type("q")
+    tmux.until(lambda lines: any("most felt" in line for line in lines))
+    assert tmux.modes() == "0 1"
+
+
+def test_a_session_that_ends_in_the_background(tmux: Tmux, tmp_path: Path) -> None:
+    """The shell's screen gets its closing summary, and stays the shell's."""
+    out = tmp_path / "out"
+    tmux.type(f"{sys.executable} {DRIVER} skip 6 > {out} &", "Enter")
+    tmux.until(lambda _: out.exists() and out.stat().st_size > 0)
+    tmux.until(lambda _: tmux.modes() == "0 1")
+    tmux.type("kill -INT $!", "Enter")
+    tmux.until(lambda lines: any("most felt" in line for line in lines))
+    assert tmux.modes() == "0 1"
+    tmux.type("echo here I am", "Enter")
+    tmux.until(lambda lines: "here I am" in lines)
+
+
 def test_no_color_is_respected_in_a_terminal(tmux: Tmux, tmp_path: Path) -> None:
     """Under NO_COLOR the whole picture is there, without a colour in it."""
     tmux.type(f"NO_COLOR=1 {sys.executable} {DRIVER} skip 20 > {tmp_path / 'out'}", "Enter")
