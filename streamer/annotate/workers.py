@@ -138,6 +138,7 @@ def _serve(connection: Connection, job: Job) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
     # libmpg123 talks to standard error while it looks for its header; what matters is sent.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     with contextlib.suppress(EOFError, OSError):
@@ -148,6 +149,14 @@ def _serve(connection: Connection, job: Job) -> None:
             except Exception as error:
                 done = error
             connection.send(done)
+
+
+def _end_with_the_parent() -> None:
+    """End this process when its parent has: the file may be a pipe to which nobody writes."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
 
 
 def _death(worker: _Worker) -> Annotation:

@@ -188,6 +188,13 @@ def test_every_ending_signal_ends_a_command_in_order(
     assert endless.wait() == 128 + number
 
 
+def test_nobody_outlives_a_command_that_is_killed(endless: subprocess.Popen[str]) -> None:
+    """Its worker waits for a file that never comes, and ends with it: nobody holds its streams."""
+    endless.kill()
+    _, said = endless.communicate(timeout=60)
+    assert said == ""
+
+
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGQUIT"])
 def test_a_signal_leaves_no_draft_behind(tmp_path: Path, name: str) -> None:
     """A picture that is not finished is gone, not half there under a name of its own."""
