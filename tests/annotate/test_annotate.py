@@ -407,10 +407,10 @@ def test_a_long_file_is_held_as_numbers(
 
     class Watched(EmotionTracker):
         def push(self, samples: ArrayLike) -> list[Estimate]:
-            kept.append(sum(isinstance(each, Estimate) for each in gc.get_objects()))
+            kept.append(sum(type(each) is Estimate for each in gc.get_objects()))
             return super().push(samples)
 
-    before = sum(isinstance(each, Estimate) for each in gc.get_objects())
+    before = sum(type(each) is Estimate for each in gc.get_objects())
     monkeypatch.setattr("streamer.annotate.file.EmotionTracker", Watched)
     (row,) = annotate_file(str(path), dataclasses.replace(job, interval=0.1)).rows
     assert row["estimates"] == 1200
