@@ -249,6 +249,7 @@ def test_a_bench_that_is_stopped_leaves_nothing_behind(model_directory: Path) ->
         assert of_group(measuring) == []
 
 
+@pytest.mark.slow
 def test_the_command_measures_everything(model_directory: Path, tmp_path: Path) -> None:
     """A quick run of the real command: every section and claim, a table and a JSON file."""
     output = tmp_path / "bench.json"
