@@ -6,9 +6,7 @@ Every song is judged by the network of the fold that held it out, as in ``crossv
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +14,7 @@ from numpy.typing import NDArray
 
 from makers.distortion import CONDITIONS
 from streamer.network.model import load_model
-from streamer.processes import cores
+from streamer.processes import cores, workers
 from streamer.tracker import EmotionTracker
 from streamer.training.dataset import Clip
 from streamer.training.figures import AXES, Figures
@@ -50,7 +48,7 @@ def robustness(clips: Sequence[Clip], out: Path, seed: int) -> Figures:
     for fold, outside in held_out(clips):
         directory = out / f"seed-{seed}" / f"fold-{fold}"
         tasks = [(directory, clip) for clip in outside[::EVERY]]
-        with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
+        with workers(cores()) as pool:
             for conditions in pool.map(_under_conditions, tasks, chunksize=8):
                 for name, one in conditions.items():
                     heard[name].append(one)

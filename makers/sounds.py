@@ -16,8 +16,6 @@ import itertools
 import math
 import subprocess
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +27,7 @@ from numpy.typing import NDArray
 from studio import percussion
 from studio import synthesis as play
 
-from streamer.processes import cores
+from streamer.processes import cores, workers
 from streamer.training.acoustics import RATE, coloured, in_room
 
 Samples = NDArray[np.float64]
@@ -63,7 +61,7 @@ def write_sounds(folder: Path) -> int:
     for name, count in _PAIRS.items():
         pieces = itertools.product(range(count), (1, 0), range(_KEYS))
         sounds += [(_of_pair, name, *numbers) for numbers in pieces]
-    with ProcessPoolExecutor(cores(), get_context("spawn")) as pool:
+    with workers(cores()) as pool:
         rows = list(pool.map(_written, itertools.repeat(folder), sounds, chunksize=8))
     with (folder / "clips.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, rows[0], lineterminator="\n")

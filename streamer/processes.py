@@ -5,10 +5,16 @@ All of them find the package where this process found it, whatever else is insta
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
 
 #: Each worker is one thread: more would fight over the cores.
 ONE_THREAD = dict.fromkeys(
@@ -28,6 +34,30 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def workers(
+    count: int, begin: Callable[..., object] | None = None, arguments: tuple[Any, ...] = ()
+) -> Iterator[ProcessPoolExecutor]:
+    """A pool of ``count`` processes, each of which calls ``begin`` with ``arguments`` first.
+
+    What ends the block ends them: an executor by itself would wait for the work under way, hours
+    of training, whatever signal or failure called for the end.
+    """
+    # Imported here: those who want an environment alone start in a fraction of the time.
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, context, begin, arguments) as pool:
+        before = set(multiprocessing.active_children())
+        try:
+            yield pool
+        except BaseException:
+            for process in set(multiprocessing.active_children()) - before:
+                process.terminate()
+            raise
 
 
 def environment() -> dict[str, str]:

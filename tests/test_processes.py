@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
+import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
 import streamer
-from streamer.processes import cores, environment
+from streamer.processes import cores, environment, workers
 
 
 def test_cores_are_those_of_the_affinity(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,3 +40,21 @@ def test_the_path_of_a_new_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", ["/first", "", "/last"])
     path = environment()["PYTHONPATH"].split(os.pathsep)
     assert path == ["/first", str(Path.cwd()), "/last"]
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit(143), ValueError])
+def test_what_ends_a_pool_ends_its_workers(end: type[BaseException] | BaseException) -> None:
+    """Their work is left undone: the end of hours of training waits for nobody."""
+    before = set(multiprocessing.active_children())
+    begun: list[Future[None]] = []
+
+    def run() -> None:
+        with workers(1) as pool:
+            begun.append(pool.submit(time.sleep, 20))
+            raise end
+
+    with pytest.raises((KeyboardInterrupt, SystemExit, ValueError)):
+        run()
+    (work,) = begun
+    assert work.cancelled() or work.exception() is not None
+    assert set(multiprocessing.active_children()) <= before

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures import wait
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from streamer.network.model import load_model
-from streamer.processes import cores
+from streamer.processes import cores, workers
 from streamer.training.dataset import Clip
 from streamer.training.figures import Figures
 from streamer.training.material import Progress, Song, prepare
@@ -114,9 +114,7 @@ def _done(tasks: Sequence[_Task], jobs: int | None, progress: Progress | None) -
     undone = [task for task in tasks if not (task.directory / _ESTIMATES).is_file()]
     context = get_context("spawn")
     epochs = context.Value("q", 0)
-    with ProcessPoolExecutor(
-        jobs or cores(), mp_context=context, initializer=_begin, initargs=(epochs,)
-    ) as pool:
+    with workers(jobs or cores(), _begin, (epochs,)) as pool:
         waiting = {pool.submit(_run, task) for task in undone}
         while waiting:
             done, waiting = wait(waiting, timeout=1.0)

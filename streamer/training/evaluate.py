@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 from streamer.network.model import load_model
-from streamer.processes import cores
+from streamer.processes import cores, workers
 from streamer.training.dataset import Clip
 from streamer.training.figures import (
     Figures,
@@ -31,7 +29,7 @@ def evaluate(directory: Path, clips: Sequence[Clip]) -> tuple[Figures, list[Row]
     """
     model = load_model(directory)
     known = sum(clip.song in model.config.songs.get(clip.dataset, ()) for clip in clips)
-    with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
+    with workers(cores()) as pool:
         judged = pool.map(_judge, [(directory, clip) for clip in clips], chunksize=16)
         rows = [row for one in judged for row in one]
     figures: Figures = {"model": model.name, "clips": len(clips), "in_sample": known}
