@@ -320,6 +320,9 @@ def _deam(folder: Path, bare: list[str]) -> Iterator[Clip]:
         yield Clip(folder.resolve().name, song, path, _fold(song), song, times, labels)
 
 
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(e[+-]?\d+)?", re.IGNORECASE)
+
+
 def _table(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
     """A table's column names, and its rows that are not empty, each with the number of its line.
 
@@ -344,13 +347,12 @@ def _table(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
         try:
             for row in reader:
                 cells = [cell.strip() for cell in row]
+                if between != ",":
+                    cells = [
+                        cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell
+                        for cell in cells
+                    ]
                 if any(cells):
-                    number = r"[+-]?\d*,\d+(e[+-]?\d+)?"
-                    if between != "," and any("," in cell for cell in cells):
-                        cells = [
-                            cell.replace(",", ".") if re.fullmatch(number, cell, re.I) else cell
-                            for cell in cells
-                        ]
                     yield reader.line_num, cells
         except csv.Error as error:
             raise DatasetError(f"{path} cannot be read: {error}") from None
